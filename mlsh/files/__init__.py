@@ -1,0 +1,1 @@
+"""Bring what jobs made to this machine, and data to boxes."""

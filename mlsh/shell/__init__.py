@@ -1,0 +1,1 @@
+"""Text for people: made harmless, laid out, and read back (durations, words)."""

@@ -1,0 +1,1 @@
+"""Take back what git did: undo, redo, save, rescue, revert."""
