@@ -70,7 +70,8 @@ def test_a_password_opens_a_box(gpu1: Box, laptop: Laptop) -> None:
 @pytest.mark.root
 def test_a_reboot_ends_processes_and_changes_the_boot_id(box: Box, laptop: Laptop) -> None:
     before = laptop.ssh("fresh", "tmux new -d -s job sleep 999; echo kept >file; cat /proc/sys/kernel/random/boot_id")
-    assert box.processes("^sleep 999")
+    # tmux answers once it has forked; the shell that it forked may not be `sleep` yet.
+    wait_for(lambda: box.processes("^sleep 999"), 5, "the job")
     box.reboot()
     after = laptop.ssh("fresh", "cat /proc/sys/kernel/random/boot_id")
     assert before.stdout != after.stdout
