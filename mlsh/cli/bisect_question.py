@@ -19,13 +19,13 @@ def question_of_words(repository: Repository, argv: tuple[str, ...], asked: dict
     from mlsh.bisect.question import Question, measures_time
     from mlsh.box import check_name
     from mlsh.cli.queue_options import wanted
-    from mlsh.cli.run import _check_word
     from mlsh.cli.talk import say
+    from mlsh.cli.typed import check_word
     from mlsh.errors import UsageError
     from mlsh.jobs.durations import parse
 
     for word in (*argv, asked["setup"], *asked["overlay"], *asked["path"]):
-        _check_word(word)
+        check_word(word)
     boxes = list(dict.fromkeys(asked["on"])) or ["local"]
     for box in boxes:
         check_name(box)
@@ -99,7 +99,7 @@ def values_for(
     question: Question, env: tuple[str, ...], env_files: tuple[Path, ...], secrets: tuple[str, ...]
 ) -> Callable[[str], Values]:
     """The variables of the command, for a worker on each box."""
-    from mlsh.cli.run import _values as values_of
+    from mlsh.cli.typed import values_of
 
     first = values_of("local", env, env_files, secrets)
     missing = [name for name in question.env if name not in {**first.plain, **first.secret}]

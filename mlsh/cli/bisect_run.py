@@ -320,7 +320,7 @@ def plans(
     from mlsh import config
     from mlsh.bisect.question import spread
     from mlsh.bisect.workers_plan import WorkerPlan
-    from mlsh.cli.run import _spec
+    from mlsh.cli.typed import spec_of
 
     assert repository.top is not None  # noqa: S101
     settings = config.load()
@@ -336,7 +336,7 @@ def plans(
             argv=question.argv,
             git_dir=repository.common,
             top=repository.top,
-            spec=_spec([], box, "", values(box), "", None, 2, "", (), None, settings, None, **queue),
+            spec=spec_of([], box, "", values(box), "", None, 2, "", (), None, settings, None, **queue),
             values=values(box),
             subdir=question.subdir,
             overlay=tuple(question.overlay),

@@ -32,7 +32,7 @@ def command(detach: bool, failed: bool, as_json: bool, on: str | None, job: str)
     import msgspec
 
     from mlsh import config
-    from mlsh.cli.run import anew, finish, start
+    from mlsh.cli.launching import anew, finish, start
     from mlsh.cli.talk import say
     from mlsh.errors import UsageError
     from mlsh.jobs import again, environment, notify

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def have_watched(held: Spec, firsts: Sequence[str], settings: Settings, values: Values) -> None:
     """Start the watcher of a job that was launched held, and say what it needs. Never raises: the job stays held."""
     from mlsh.box import LOCAL, open_box
-    from mlsh.cli.run import start
+    from mlsh.cli.launching import start
     from mlsh.jobs import ids
     from mlsh.jobs.onbox import OnBox
     from mlsh.records import Spec

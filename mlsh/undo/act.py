@@ -13,7 +13,8 @@ from mlsh.undo import reflogs, transition
 from mlsh.undo.capture import capture
 from mlsh.undo.evidence import Evidence
 from mlsh.undo.last import Operation, last_operation
-from mlsh.undo.plan import CannotUndo, Plan, make
+from mlsh.undo.plan import CannotUndo, Plan
+from mlsh.undo.planning import make
 from mlsh.undo.records import Record, Same, get, load_all, ours, packed, size_in, unpacked
 from mlsh.undo.repository import Repository
 from mlsh.undo.transition import Transition
