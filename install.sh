@@ -400,6 +400,23 @@ check_shell_scripts() {
         (cd mlsh/box && shellcheck -s sh -x -- *.sh) && (cd mlsh/sessions && shellcheck -s sh -x -- *.sh box/*.sh)
 }
 
+# The tests run beside each other on every core. One that fails there and passes alone has a fault of its own, mostly a
+# wait that is too short: it is named and belongs mended, but up to three of them don't stop a change that has no part in
+# it. What fails twice, and anything from four failures on, fails.
+pytest_with_second_look() {
+    lastfailed=$cache/pytest/v/cache/lastfailed
+    rm -f "$lastfailed"
+    first=0
+    pytest "$@" || first=$?
+    [ "$first" = 1 ] || return "$first"
+    failed=$(python -c 'import json, sys; print(*json.load(open(sys.argv[1])), sep="\n")' "$lastfailed") || return 1
+    count=$(printf '%s\n' "$failed" | grep -c .)
+    [ "$count" -ge 1 ] && [ "$count" -le 3 ] || return 1
+    printf '\n== a second look, alone, at what failed: %s\n' "$count"
+    pytest "$@" -n 0 --last-failed --last-failed-no-failures none || return $?
+    printf '\nUNSTABLE, failed beside others and passed alone; each is a fault to mend:\n%s\n\n' "$failed"
+}
+
 run_tests() {
     if [ "$#" -eq 0 ]; then asked=all; else asked=some; fi
     missing=$(missing_packages openssh-server:sshd tmux:tmux git:git busybox:busybox zsh:zsh fish:fish tcsh:tcsh \
@@ -437,7 +454,7 @@ run_tests() {
     if [ "$asked" = all ]; then
         # Apart: an installation needs the network, and the test bed's own networks lead nowhere. It waits for nothing.
         step "pytest tests/install" pytest "$@" -n "$cores" tests/install
-        step "pytest, all others" pytest "$@" --ignore tests/install
+        step "pytest, all others" pytest_with_second_look "$@" --ignore tests/install
     else
         step "pytest" pytest "$@"
     fi
