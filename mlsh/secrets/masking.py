@@ -39,6 +39,9 @@ def _may_hold(text: str) -> bool:
         or "sig=" in low
         or "q~" in low
         or "bearer" in low
+        or "hooks." in low
+        or "whsec" in low
+        or "private-lines" in low
     )
 
 

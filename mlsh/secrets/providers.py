@@ -74,7 +74,7 @@ RULES: tuple[Rule, ...] = (
         "gitlab-token",
         "GitLab token",
         "glpat- gldt- glrt- glptt- glcbt- gloas- glsoat-",
-        r"(gl(?:pat|dt|rt|ptt|cbt|oas|soat)-[A-Za-z0-9_.-]{20,300}+)",
+        r"(gl(?:pat|dt|rt|ptt|cbt|oas|soat)-[A-Za-z0-9_-]{18,300}+[A-Za-z0-9_.-]{0,100}+)",
         "GitLab, Preferences > Access tokens (https://gitlab.com/-/user_settings/personal_access_tokens)",
     ),
     _rule(
@@ -116,7 +116,7 @@ RULES: tuple[Rule, ...] = (
         "slack-token",
         "Slack token",
         "xoxb- xoxp- xoxa- xoxr- xoxs- xoxe xapp-",
-        r"(xox[bpars]-[A-Za-z0-9-]{10,250}+|xoxe(?:\.xox[bp])?-[A-Za-z0-9-]{20,250}+|xapp-[0-9]-[A-Za-z0-9-]{20,250}+)",
+        r"(xox[bpars]-[A-Za-z0-9-]{16,250}+|xoxe(?:\.xox[bp])?-[A-Za-z0-9-]{20,250}+|xapp-[0-9]-[A-Za-z0-9-]{20,250}+)",
         "https://api.slack.com/apps, the app's OAuth & Permissions",
     ),
     _rule(
@@ -243,7 +243,7 @@ RULES: tuple[Rule, ...] = (
         "jwt",
         "JSON web token",
         "eyj",
-        r"(eyJ[A-Za-z0-9_-]{10,2000}+\.eyJ[A-Za-z0-9_-]{10,4000}+\.[A-Za-z0-9_-]{16,1000}+)",
+        r"(eyJ[A-Za-z0-9_-]{10,2000}+\.eyJ[A-Za-z0-9_-]{10,4000}+\.[A-Za-z0-9_-]{18,1000}+)",
         "sign out where it came from; it is good until it expires",
     ),
     Rule(

@@ -122,7 +122,7 @@ def test_a_long_hostile_line_takes_no_longer_than_its_length(piece: str, filler:
     assert seconds(16_000) < 30 * small + 0.05
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=30).map("".join))
 def test_no_text_breaks_it_and_what_is_quick_misses_nothing(text: str) -> None:
     found = rules.find(text)
