@@ -397,7 +397,8 @@ check_shell_scripts() {
     # What runs on a box is POSIX sh, and sources the files beside it (-x, from their own folder). A script takes half a
     # second and there are many, so each core gets four at a time.
     shellcheck install.sh .ci/run && (cd mlsh/jobs/box && printf '%s\n' *.sh | xargs -n 4 -P "$cores" shellcheck -s sh -x --) &&
-        (cd mlsh/box && shellcheck -s sh -x -- *.sh) && (cd mlsh/sessions && shellcheck -s sh -x -- *.sh box/*.sh)
+        (cd mlsh/box && shellcheck -s sh -x -- *.sh) && (cd mlsh/sessions && shellcheck -s sh -x -- *.sh box/*.sh) &&
+        (cd mlsh/dotfiles/box && shellcheck -s sh -x -- *.sh)
 }
 
 # The tests run beside each other on every core. One that fails there and passes alone has a fault of its own, mostly a
