@@ -14,7 +14,7 @@ from mlsh.jobs.tasks import read_array
 from mlsh.records import Spec
 from tests.bed import Box, ChaosProxy, Laptop, wait_for
 from tests.jobs.in_process import NO_VALUES, on, sit_at, spec_of
-from tests.jobs.life import folder, log, start, state, until
+from tests.jobs.life import folder, log, start, state, until, until_says
 from tests.queue import fake_gpus
 
 MANY = 1000
@@ -92,6 +92,20 @@ def test_of_200_tasks_each_runs_once_though_its_runner_is_killed_in_the_middle(l
     assert stands(box, job)[50] == "FAILED"
     laptop.run("rm", "-y", job)
     assert not folder(box, job).exists()
+
+
+def test_a_task_that_was_told_of_as_the_runner_died_is_told_of_once(laptop: Laptop, box: Box) -> None:
+    spec = array(box, "[ {task} = 0 ] || until [ -e go ]; do sleep 0.05; done", "0-1%1")
+    job = launch(on(box.name), spec, NO_VALUES, None).id
+    until_says(box, job, "task 0  SUCCEEDED")
+    wait_for(lambda: stands(box, job) == {0: "SUCCEEDED", 1: "RUNNING"}, 20, "the second task")
+    box.sh(f"kill -9 {state(box, job)['runner']}")
+    # As if it had been killed between the line and the note of it.
+    (folder(box, job) / "tasks/0/told").unlink()
+    box.sh("touch ~/go")
+    wait_for(lambda: list_jobs(on(box.name)).jobs[0].state.state.is_final, 60, "the end of the array")
+    digest = [line for line in log(box, job).splitlines() if line.startswith("task ")]
+    assert digest == ["task 0  SUCCEEDED", "task 1  SUCCEEDED"]
 
 
 def test_an_array_whose_runner_is_killed_keeps_its_place_in_line(laptop: Laptop, box: Box) -> None:

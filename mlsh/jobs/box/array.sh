@@ -60,10 +60,11 @@ tally() {
 		;;
 	esac
 	[ -e "tasks/$1/told" ] && return
-	: >"tasks/$1/told"
 	case $code in null | 0) ended='' ;; *) ended=" $code" ;; esac
 	printf 'task %s  %s%s%s\n' "$1" "$state" "$ended" "$(params_of "$1")"
 	ended=
+	# In this order: whoever kills us in between must not take the line away. See conduct.
+	: >"tasks/$1/told"
 }
 
 # look_around: which of the tasks in $open have ended; how many wait in line is in $waiting.
@@ -178,6 +179,8 @@ conduct() {
 		if ! look_at "$number" || ! is_final; then
 			sh "$LIB/settle.sh" "$id-$number" 4<&- 5>&- 8>&- 9>&-
 		fi
+		# That runner was killed when it had said so and had not noted it.
+		[ -e "tasks/$number/told" ] || ! grep -q "^task $number  " log || : >"tasks/$number/told"
 		open="$open $number"
 	done
 	rounds=0
