@@ -8,6 +8,7 @@
     │   ├── Unreachable       no answer: name, network, time-out                       69
     │   ├── LoginRefused      it answers, and won't let us in (key, host key)          77
     │   └── BoxUnfit          it lets us in, but lacks something (tmux, disk, home)    71
+    ├── SecretsLocked         the keyring or the encrypted file does not open          77
     ├── SnapshotRefused       the code could not be taken as it is (too large, ...)    65
     └── ConfigError           a file of settings that can't be read                    78
 
@@ -74,6 +75,12 @@ class NotFound(MlshError):
     """No such job, box or file."""
 
     exit_code = ExitCode.NOT_FOUND
+
+
+class SecretsLocked(MlshError):
+    """Where secrets are kept does not open: a locked keyring, a wrong passphrase, nobody to ask for it."""
+
+    exit_code = ExitCode.LOGIN_REFUSED
 
 
 class ConfigError(MlshError):

@@ -43,6 +43,7 @@ VERBS = {
     "session": ("mlsh.cli.session", "Have tmux sessions to work in, on any box: up, list, attach, kill, save."),
     "bisect": ("mlsh.cli.bisect", "Find the commit that broke it, though the test is noisy, slow, or elsewhere."),
     "box": ("mlsh.cli.box", "Look at machines: list, show, doctor, gpus."),
+    "secret": ("mlsh.cli.secret", "Keep secrets for jobs, and find those that got out: set, list, show, remove."),
     "drain": ("mlsh.cli.drain", "Let no job begin on a box any more, or again."),
     "completion": ("mlsh.cli.completion", "Print the lines that switch shell completion on."),
     "demo": ("mlsh.cli.demo", "See a job outlive its terminal, in half a minute, on this machine."),

@@ -98,8 +98,9 @@ def _unquote(value: str, path: Path, number: int) -> str:
 
 
 def secrets_from(names: Iterable[str]) -> dict[str, str]:
-    """The values of `--secret K`: from the environment here, else asked for at the terminal, unseen."""
+    """The values of `--secret K`: from the environment here, else kept by `mlsh secret set`, else asked for, unseen."""
     found = {}
+    store = None
     for name in names:
         if "=" in name:
             raise UsageError(
@@ -109,8 +110,16 @@ def secrets_from(names: Iterable[str]) -> dict[str, str]:
         check_variable(name)
         value = os.environ.get(name)
         if value is None:
+            from mlsh.secrets.store import Store
+
+            store = store or Store()
+            value = store.get(name)
+        if value is None:
             if not (sys.stdin and sys.stdin.isatty()):
-                raise NotFound(f"--secret {name}: there is no such variable here", f"export {name}=...")
+                raise NotFound(
+                    f"--secret {name}: there is no such variable here, and no such secret is kept",
+                    f"keep it: mlsh secret set {name}; or for this shell: export {name}=...",
+                )
             import getpass
 
             value = getpass.getpass(f"{name}: ")
