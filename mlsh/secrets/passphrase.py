@@ -55,10 +55,8 @@ def ask(prompt: str, why: str) -> str:
             f"{why}, and there is no terminal to ask at",
             f"put it into a file that only you can read, and name that: export {VARIABLE}=FILE",
         ) from None
-    from mlsh.shell.visible import printable
-
     try:
-        return getpass.getpass(printable(prompt))
+        return getpass.getpass(prompt)
     except EOFError:
         raise SecretsLocked(f"{why}, and none was given") from None
 
