@@ -6,7 +6,6 @@ killed goes on from its journal and asks nothing twice.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -14,20 +13,15 @@ import msgspec
 
 from mlsh.bisect.oracle import Answer, GoodUnmeasured, NoPlace, Oracle, check_place
 from mlsh.bisect.probing import Probe, ProbeResult
+from mlsh.bisect.roster import TICK_S, Roster
 from mlsh.bisect.rule import calibrate
 from mlsh.bisect.search.range import CONTROLS, Ask, Purpose, Seen
 from mlsh.bisect.search.search import Search
 from mlsh.bisect.search.verdict import Verdict
-from mlsh.bisect.workers_plan import Event, Finished, Started, WorkerBack, WorkerLost
-from mlsh.errors import MlshError
+from mlsh.bisect.workers_plan import Event
 
-_TICK_S = 1.0
 _PRINTED_BYTES = 8192
 _NOT_TWICE = frozenset({126, 127})
-
-
-class NoWorkers(MlshError):
-    """Every worker is gone; what is known so far is in the journal."""
 
 
 class Running(msgspec.Struct):
@@ -118,18 +112,22 @@ class Bisection:
         self, search: Search, oracle: Oracle, crew: Crew, record: Record, audience: Audience, first_number: int = 1
     ) -> None:
         self.search, self.oracle = search, oracle
-        self.running: dict[int, Running] = {}
         self.printed: dict[str, bytes] = {}
         """The end of what the last run at each of the ends printed, by commit; of runs since this process began."""
         self._crew, self._record, self._audience = crew, record, audience
-        self._workers = dict.fromkeys(crew.names, True)
+        self._roster: Roster[Running] = Roster(crew.names, audience)
         self._next = first_number
         self._held: list[tuple[Running, ProbeResult]] = []
         self._unjudged: list[Observed] = []
 
+    @property
+    def running(self) -> dict[int, Running]:
+        """What workers have, by number."""
+        return self._roster.running
+
     def adopt(self, running: Sequence[Running]) -> None:
         """Take probes over that workers have from before."""
-        self.running |= {one.number: one for one in running}
+        self._roster.running |= {one.number: one for one in running}
 
     def take(self, seen: Observed) -> None:
         """Take an answer that is written down already."""
@@ -146,7 +144,7 @@ class Bisection:
         while (verdict := self.search.verdict()) is None:
             self._drop_obsolete()
             self._ask()
-            self._hear(self._crew.next_event(_TICK_S))
+            self._hear(self._crew.next_event(TICK_S))
         for running in self.running.values():
             self._cancel(running, "the answer is known")
         self._record.ended(verdict)
@@ -155,13 +153,10 @@ class Bisection:
     # Ask
 
     def _ask(self) -> None:
-        if not any(self._workers.values()):
-            raise NoWorkers("no worker is left", "what was found so far is kept; go on with: mlsh bisect resume")
-        busy = {running.worker for running in self.running.values()}
-        idle = [name for name, is_there in self._workers.items() if is_there and name not in busy]
+        idle = self._roster.idle("what was found so far is kept; go on with: mlsh bisect resume")
         if not idle:
             return
-        waiting = [running.ask for running in self.running.values() if not running.cancelled]
+        waiting = [running.ask for running in self._roster.live()]
         waiting += [running.ask for running, _ in self._held] + [seen.ask for seen in self._unjudged]
         asks = self._calibrating(waiting) if self._must_calibrate() else self.search.ask(len(idle), waiting)
         for worker, ask in zip(idle, asks, strict=False):
@@ -183,7 +178,7 @@ class Bisection:
         return [Ask(goods[at % len(goods)], Purpose.GOOD_END) for at in range(max(wanted, 0))]
 
     def _drop_obsolete(self) -> None:
-        live = [running for running in self.running.values() if not running.cancelled]
+        live = self._roster.live()
         obsolete = self.search.obsolete([running.ask for running in live])
         for running in live:
             if running.ask in obsolete:
@@ -199,24 +194,11 @@ class Bisection:
     # Hear
 
     def _hear(self, event: Event | None) -> None:
-        match event:
-            case Started(number=number):
-                if number in self.running:
-                    self.running[number].since = time.monotonic()
-            case Finished(result=result):
-                if (running := self.running.pop(result.number, None)) is not None and not running.cancelled:
-                    self._finished(running, result)
-            case WorkerLost(worker=worker, why=why):
-                self._workers[worker] = False
-                self._audience.lost(worker, why)
-                for running in [one for one in self.running.values() if one.worker == worker]:
-                    del self.running[running.number]
-                    self._dropped(running, why)
-            case WorkerBack(worker=worker):
-                self._workers[worker] = True
-                self._audience.back(worker)
-            case None:
-                pass
+        heard = self._roster.hear(event)
+        if heard.finished is not None:
+            self._finished(*heard.finished)
+        for running in heard.gone:
+            self._dropped(running, heard.why)
         self._audience.tick()
 
     def _dropped(self, running: Running, reason: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -13,15 +12,15 @@ from mlsh.bisect import bisection
 from mlsh.bisect.hunks import Difference
 from mlsh.bisect.oracle import NOT_EXECUTABLE, NOT_FOUND, Answer, Oracle
 from mlsh.bisect.probing import Probe, ProbeResult
+from mlsh.bisect.roster import TICK_S, Roster
 from mlsh.bisect.rule import calibrate
 from mlsh.bisect.search.delta import Delta, Minimal
 from mlsh.bisect.search.range import Purpose
 from mlsh.bisect.search.repeats import Once, Repeated, ends_differ
 from mlsh.bisect.search.verdict import EndsWrong, EndTrouble
-from mlsh.bisect.workers_plan import Event, Finished, Started, WorkerBack, WorkerLost
-from mlsh.errors import BoxError, MlshError
+from mlsh.bisect.workers_plan import Event
+from mlsh.errors import BoxError
 
-_TICK_S = 1.0
 _MOST_CONTROLS = 4
 _MOST_UNKNOWN = 3
 _NOT_TWICE = frozenset({NOT_EXECUTABLE, NOT_FOUND})
@@ -32,10 +31,6 @@ class Crew(bisection.Crew, Protocol):
 
     def bring(self, worker: str, commit: str) -> None:
         """Have a new commit where a worker can run it."""
-
-
-class NoWorkers(MlshError):
-    """Every worker is gone."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -94,16 +89,20 @@ class Narrowing:
 
     def __init__(self, difference: Difference, oracle: Oracle, crew: Crew, wish: Wish, watcher: Watcher) -> None:
         self.tried: list[Tried] = []
-        self.running: dict[int, Try] = {}
         self.delta: Delta | None = None
         self._difference, self._oracle, self._crew, self._wish, self._watcher = difference, oracle, crew, wish, watcher
         self._full = (1 << len(difference.pieces)) - 1
-        self._workers = dict.fromkeys(crew.names, True)
+        self._roster: Roster[Try] = Roster(crew.names, watcher)
         self._held: list[tuple[Try, ProbeResult]] = []
         self._next = 1
         rule_runs = oracle.rule.good_runs if oracle.rule is not None else 0
         controls = wish.controls if wish.flaky else 1
         self._controls = {0: max(controls, rule_runs), self._full: controls}
+
+    @property
+    def running(self) -> dict[int, Try]:
+        """What workers have, by number."""
+        return self._roster.running
 
     def run(self) -> Minimal | EndsWrong:
         """Narrow to the end. Raises NoWorkers, OracleMissing, GitRefused."""
@@ -111,7 +110,7 @@ class Narrowing:
         while found is None:
             self._ask()
             if self.running:
-                self._hear(self._crew.next_event(_TICK_S))
+                self._hear(self._crew.next_event(TICK_S))
             found = self._ends() if self.delta is None else self.delta.result()
         for one in self.running.values():
             self._cancel(one, "the answer is known")
@@ -125,22 +124,18 @@ class Narrowing:
     # Ask
 
     def _ask(self) -> None:
-        if not any(self._workers.values()):
-            raise NoWorkers("no worker is left, so nothing can be run any more", "see what they said: mlsh ps -a")
+        idle = self._roster.idle("nothing can be run any more; see what they said: mlsh ps -a")
         if self.delta is not None:
-            live = [one for one in self.running.values() if not one.cancelled]
+            live = self._roster.live()
             obsolete = self.delta.obsolete([one.mask for one in live])
             for one in live:
                 if one.mask in obsolete:
                     self._cancel(one, "its answer no longer matters")
-        busy = {one.worker for one in self.running.values()}
-        idle = [name for name, is_there in self._workers.items() if is_there and name not in busy]
         for worker, (mask, commit) in zip(idle, self._wanted(len(idle)), strict=False):
             try:
                 self._crew.bring(worker, commit)
             except BoxError as error:
-                self._workers[worker] = False
-                self._watcher.lost(worker, error.what)
+                self._roster.lose(worker, error.what)
                 continue
             purpose = {0: Purpose.GOOD_END, self._full: Purpose.BAD_END}.get(mask, Purpose.SEARCH)
             self.running[self._next] = Try(self._next, mask, purpose, worker)
@@ -149,7 +144,7 @@ class Narrowing:
 
     def _wanted(self, most: int) -> list[tuple[int, str]]:
         """The sets to run next, with their commits."""
-        waiting = [one.mask for one in self.running.values() if not one.cancelled]
+        waiting = [one.mask for one in self._roster.live()]
         waiting += [one.mask for one, _ in self._held]
         while True:
             masks = self._ends_wanted(waiting) if self.delta is None else self.delta.ask(most, waiting)
@@ -178,23 +173,9 @@ class Narrowing:
     # Hear
 
     def _hear(self, event: Event | None) -> None:
-        match event:
-            case Started(number=number):
-                if number in self.running:
-                    self.running[number].since = time.monotonic()
-            case Finished(result=result):
-                if (one := self.running.pop(result.number, None)) is not None and not one.cancelled:
-                    self._finished(one, result)
-            case WorkerLost(worker=worker, why=why):
-                self._workers[worker] = False
-                self._watcher.lost(worker, why)
-                for one in [one for one in self.running.values() if one.worker == worker]:
-                    del self.running[one.number]
-            case WorkerBack(worker=worker):
-                self._workers[worker] = True
-                self._watcher.back(worker)
-            case None:
-                pass
+        heard = self._roster.hear(event)
+        if heard.finished is not None:
+            self._finished(*heard.finished)
         self._watcher.tick()
 
     def _finished(self, one: Try, result: ProbeResult) -> None:
