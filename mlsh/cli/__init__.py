@@ -44,6 +44,7 @@ VERBS = {
     "bisect": ("mlsh.cli.bisect", "Find the commit that broke it, though the test is noisy, slow, or elsewhere."),
     "box": ("mlsh.cli.box", "Look at machines: list, show, doctor, gpus."),
     "secret": ("mlsh.cli.secret", "Keep secrets for jobs, and find those that got out: set, list, show, remove."),
+    "dotfiles": ("mlsh.cli.dotfiles", "Have your shell, tmux, git and vim on any box, and off again."),
     "drain": ("mlsh.cli.drain", "Let no job begin on a box any more, or again."),
     "completion": ("mlsh.cli.completion", "Print the lines that switch shell completion on."),
     "demo": ("mlsh.cli.demo", "See a job outlive its terminal, in half a minute, on this machine."),

@@ -55,3 +55,19 @@ def named(part: str, is_folder: bool) -> Named:
             name = name.removesuffix(".tmpl")
             problem = problem or "is a template, which only chezmoi can fill in"
     return Named(name=name, problem=problem, **asked)
+
+
+def chezmoi_name(path: str, mode: int) -> str:
+    """The path in a chezmoi folder of a file with these permission bits on a box."""
+    *folders, last = path.split("/")
+    asked = ("" if mode & 0o077 else "private_") + ("executable_" if mode & 0o100 else "")
+    return "/".join([*(_plain(part, is_folder=True) for part in folders), _plain(last, is_folder=False, asked=asked)])
+
+
+def _plain(part: str, is_folder: bool, asked: str = "") -> str:
+    name = "dot_" + part[1:] if part.startswith(".") else part
+    if named(asked + name, is_folder).name != part and not part.startswith("."):
+        name = "literal_" + name
+    if not is_folder and named(asked + name, is_folder).name != part:
+        name += ".literal"
+    return asked + name

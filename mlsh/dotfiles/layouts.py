@@ -82,7 +82,7 @@ def read(folder: Path, layout: str | None = None, name: str = "", writable: bool
     files = reader.files(root, skip_hosts=True)
     folders = sorted((root / HOSTS).iterdir()) if (root / HOSTS).is_dir() else []
     hosts = [ForSome(one.name, reader.files(one)) for one in folders if one.is_dir() and one.name[0] != "."]
-    return Source(name or str(folder), files, tuple(hosts), tuple(reader.problems), writable)
+    return Source(name or str(folder), files, tuple(hosts), tuple(reader.problems), writable, chosen)
 
 
 class _Reader:

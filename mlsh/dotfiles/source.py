@@ -45,7 +45,7 @@ class ForSome(msgspec.Struct, frozen=True):
 class Source(msgspec.Struct, frozen=True):
     """Where dotfiles come from. `name` is `built-in`, a folder, or the address of a git repository.
 
-    `writable`: whether what was changed on a box can be adopted into it.
+    `layout`: how its files are named (layouts.py). `writable`: whether what was changed on a box can be adopted.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Source(msgspec.Struct, frozen=True):
     hosts: tuple[ForSome, ...] = ()
     problems: tuple[Problem, ...] = ()
     writable: bool = True
+    layout: str = "chezmoi"
 
     def raw_for(self, names: Collection[str]) -> dict[str, DotFile]:
         """The files for a box of these names, blocks for other boxes still in them, by path."""
