@@ -398,7 +398,8 @@ check_shell_scripts() {
     # second and there are many, so each core gets four at a time.
     shellcheck install.sh .ci/run && (cd mlsh/jobs/box && printf '%s\n' *.sh | xargs -n 4 -P "$cores" shellcheck -s sh -x --) &&
         (cd mlsh/box && shellcheck -s sh -x -- *.sh) && (cd mlsh/sessions && shellcheck -s sh -x -- *.sh box/*.sh) &&
-        (cd mlsh/dotfiles/box && shellcheck -s sh -x -- *.sh)
+        (cd mlsh/dotfiles/box && shellcheck -s sh -x -- *.sh) &&
+        (cd mlsh/recipes && shellcheck -s sh -x -- *.sh && shellcheck -s bash -- *.bash)
 }
 
 # The tests run beside each other on every core. One that fails there and passes alone has a fault of its own, mostly a
