@@ -65,6 +65,7 @@ def home(place: Path) -> Home:
     for name in ("install.sh", "pyproject.toml", "uv.lock", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, clone)
     shutil.copytree(ROOT / "mlsh", clone / "mlsh", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "dotfiles", clone / "dotfiles")
     mine = place / "my home"
     mine.mkdir()
     env = {name: value for name, value in os.environ.items() if not re.match("XDG_|MLSH_|VIRTUAL_ENV$", name)}
