@@ -43,6 +43,7 @@ VERBS = {
     "session": ("mlsh.cli.session", "Have tmux sessions to work in, on any box: up, list, attach, kill, save."),
     "bisect": ("mlsh.cli.bisect", "Find the commit that broke it, though the test is noisy, slow, or elsewhere."),
     "recipe": ("mlsh.cli.recipe", "Have commands at hand that you look up each time, with parameters and steps."),
+    "history": ("mlsh.cli.history", "Find what you once typed, here or on a box: when, where, how it ended."),
     "box": ("mlsh.cli.box", "Look at machines: list, show, doctor, gpus."),
     "secret": ("mlsh.cli.secret", "Keep secrets for jobs, and find those that got out: set, list, show, remove."),
     "dotfiles": ("mlsh.cli.dotfiles", "Have your shell, tmux, git and vim on any box, and off again."),

@@ -33,6 +33,15 @@ def read_rows(path: Path, after_rowid: int = 0) -> Iterator[tuple[int, Entry]]:
         raise MlshError(f"{path}: {error}", "does `atuin history list` still read it?") from error
 
 
+def last_row(path: Path) -> int:
+    """The number of the newest row; 0 where there is none. Raises MlshError as above."""
+    try:
+        with contextlib.closing(_open(path)) as database:
+            return int(database.execute("SELECT coalesce(max(rowid), 0) FROM history").fetchone()[0])
+    except sqlite3.Error as error:
+        raise MlshError(f"{path}: {error}") from error
+
+
 def _open(path: Path) -> sqlite3.Connection:
     # With no write-ahead log there is nothing to take part in, and `immutable` leaves no file beside the database.
     log = path.with_name(path.name + "-wal")

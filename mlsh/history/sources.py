@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mlsh.history.atuin import read_atuin
 from mlsh.history.entry import Entry
 from mlsh.history.formats import parse_bash, parse_fish, parse_zsh
+from mlsh.history.recorded import parse_recorded
 
 __all__ = ["Entry", "Found", "find_local", "parse_bash", "parse_fish", "parse_zsh", "read_local"]
 
@@ -47,6 +48,8 @@ def find_local(environ: Mapping[str, str] = os.environ) -> list[Found]:
     if (data / "fish").is_dir():
         wanted += [Found("fish", path) for path in sorted((data / "fish").glob("*_history"))]
     wanted.append(Found("atuin", Path(environ.get("ATUIN_DB_PATH") or data / "atuin/history.db")))
+    if (state / "mlsh/recorded").is_dir():
+        wanted += [Found("mlsh", path) for path in sorted((state / "mlsh/recorded").iterdir())]
     seen: set[tuple[int, int]] = set()
     found = []
     for one in wanted:
@@ -76,7 +79,9 @@ def _kind(path: Path) -> str:
 
 
 def parse(kind: str, data: bytes) -> Iterator[Entry]:
-    """The entries of a shell's history file; `kind` is `bash`, `zsh` or `fish`."""
+    """The entries of a shell's history file; `kind` is `bash`, `zsh`, `fish` or `mlsh` (our own hook)."""
+    if kind == "mlsh":
+        return parse_recorded(data)
     if kind == "zsh":
         return parse_zsh(data)
     text = data.decode(errors="replace")

@@ -1,0 +1,161 @@
+"""`mlsh history`: find what was typed, on this machine and on every box."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlsh.cli.options import common, complete_box, json_option
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from mlsh.history.query import Query
+    from mlsh.history.search import Hit
+
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Searching(click.Group):
+    """A group whose first word is a search where it is none of its commands."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `search` before what is no command; `mlsh history -- sync` looks for the word."""
+        if not args or (args[0] not in self.commands and args[0] not in {"-h", "--help"}):
+            args = ["search", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("history", cls=Searching, context_settings=_HELP, options_metavar="", subcommand_metavar="[WORD...]")
+def command() -> None:
+    """Find a command that you once typed, here or on a box: where, when, and how it ended.
+
+    \b
+      mlsh history torchrun             all words must be in it, in any order; the likeliest first
+      mlsh history --on gpu1 --failed   what failed there
+      mlsh history --here               what ran in this folder
+      mlsh history sync gpu1 gpu2       bring the histories of boxes here; then they are searched too
+      mlsh history -- sync              look for the word `sync` itself
+
+    bash, zsh, fish and atuin are read, and never written. Passwords and tokens are masked before anything is kept.
+    Options of a search: mlsh history search -h
+    """
+
+
+@command.command(context_settings=_HELP, short_help="Find commands; the word `search` may be left out.")
+@click.option("--on", "boxes", multiple=True, metavar="BOX", shell_complete=complete_box,
+              help="What ran on this box; `local` is this machine.")  # fmt: skip
+@click.option("--here", is_flag=True, help="What ran in the folder that you are in.")
+@click.option("--failed", is_flag=True, help="What ended with another exit code than 0.")
+@click.option("--since", default="", metavar="T", help="What ran since then: 2h, 3d, 2026-03-01.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=None, metavar="N",
+              help="At most so many; default: 20, in a pipe 50.")  # fmt: skip
+@click.option("--runs", is_flag=True, help="Each time that it ran, the newest first; else each command once.")
+@click.option("--plain", is_flag=True, help="Only the commands; one of several lines takes several.")
+@json_option
+@common
+@click.argument("words", metavar="[WORD...]", nargs=-1)
+def search(
+    boxes: tuple[str, ...],
+    here: bool,
+    failed: bool,
+    since: str,
+    limit: int | None,
+    runs: bool,
+    plain: bool,
+    as_json: bool,
+    words: tuple[str, ...],
+) -> None:
+    """Find commands that have every WORD, in any order; without one, the newest.
+
+    The likeliest come first: what ran lately, often, or in this folder. A WORD with a capital letter means it as it is.
+    WHEN and EXIT are those of the latest run that fits; they are empty where the shell kept no such thing.
+
+    \b
+    The fields of --json are in the reference: docs/reference/json.md
+    """
+    from mlsh.cli import history_lines
+    from mlsh.cli.talk import say, terminal_width
+    from mlsh.history.search import every_run
+    from mlsh.history.search import search as find
+    from mlsh.history.using import using
+
+    query = _query(words, boxes, here, failed, since)
+    most = limit or (20 if os.isatty(1) else 50)
+
+    def look(database: sqlite3.Connection) -> list[Hit]:
+        return every_run(database, query, limit=most) if runs else find(database, query, limit=most, folder=_folder())
+
+    hits = using(look, say)
+    if not hits:
+        _nothing_found(query)
+    if as_json:
+        history_lines.print_json(hits)
+    elif plain:
+        from mlsh.shell.visible import printable
+
+        watched = os.isatty(1)
+        for hit in hits:
+            lines = hit.command.split("\n")
+            click.echo("\n".join(map(printable, lines)) if watched else hit.command)
+    else:
+        for line in history_lines.table(hits, terminal_width()):
+            click.echo(line)
+
+
+def _folder() -> str:
+    try:
+        # As the shell names it, which may be by way of a link.
+        named = os.environ.get("PWD", "")
+        return named if named and os.path.samefile(named, ".") else os.getcwd()
+    except OSError:
+        return ""
+
+
+def _query(words: tuple[str, ...], boxes: tuple[str, ...], here: bool, failed: bool, since: str) -> Query:
+    from mlsh.box import LOCAL
+    from mlsh.history.query import Query
+
+    folder = _folder() if here else ""
+    return Query(
+        words=tuple(word for word in words if word),
+        boxes=boxes or ((LOCAL,) if here else ()),
+        folder=folder,
+        is_failed=failed,
+        since_s=_since(since) if since else None,
+    )
+
+
+def _since(text: str) -> float:
+    import datetime
+    import time
+
+    from mlsh.errors import UsageError
+    from mlsh.jobs.durations import parse
+
+    try:
+        return datetime.datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        pass
+    try:
+        return time.time() - parse(text)
+    except UsageError as error:
+        raise UsageError(f"--since: {error.what}", "say 2h, 3d, 2026-03-01 or 2026-03-01T09:00") from error
+
+
+def _nothing_found(query: Query) -> None:
+    import shlex
+
+    from mlsh.errors import NotFound
+
+    asked = f" with {shlex.join(query.words)}" if query.words else ""
+    if query.folder:
+        hint = "bash and zsh don't note the folder; what does: docs/how-to/history.md"
+    elif query.is_failed:
+        hint = "bash, zsh and fish don't note the exit code; what does: docs/how-to/history.md"
+    else:
+        hint = "a box's history must have been brought here: mlsh history sync BOX"
+    where = f" on {', '.join(query.boxes)}" if query.boxes else ""
+    raise NotFound(f"there is no command{asked}{where} in the history, of those that you asked for", hint)

@@ -1,0 +1,38 @@
+r"""What the recording hook of `record.bash`, `record.zsh` and `record.fish` appends.
+
+A record is `BEGIN END EXIT␟FOLDER␟COMMAND␞\n`; ␟ and ␞ are the bytes 0x1f and 0x1e, which the hook takes out of a
+command. The times are seconds since 1970, with `,` for the point where the shell's language has that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mlsh.history.entry import Entry
+
+END = b"\x1e\n"
+_RECORD = re.compile(
+    rb"([0-9]{1,12})([.,][0-9]{1,9})? ([0-9]{1,12})([.,][0-9]{1,9})? ([0-9]{1,3})\x1f([^\x1e\x1f]*)\x1f([^\x1e\x1f]+)"
+)
+
+
+def parse_recorded(data: bytes) -> Iterator[Entry]:
+    """The entries of a file that the hook wrote; one that was torn apart (a full disk, two writers) is left out."""
+    for record in data.split(END)[:-1]:
+        match = _RECORD.fullmatch(record)
+        if match is None:
+            continue
+        begin, end = _seconds(match[1], match[2]), _seconds(match[3], match[4])
+        yield Entry(
+            match[7].decode(errors="replace"),
+            begin,
+            int(match[5]),
+            round(max(0.0, end - begin), 3),
+            match[6].decode(errors="replace"),
+            source="mlsh",
+        )
+
+
+def _seconds(whole: bytes, rest: bytes | None) -> float:
+    return float(whole + (rest or b"").replace(b",", b"."))

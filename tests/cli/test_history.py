@@ -1,0 +1,126 @@
+"""`mlsh history` on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from pathlib import Path
+
+from tests.bed import Laptop
+
+
+def database_of(laptop: Laptop) -> Path:
+    return laptop.home / ".local/state/mlsh/history/history.db"
+
+
+def write(laptop: Laptop, *commands: str) -> None:
+    now = int(time.time())
+    lines = "".join(f"#{now - 1000 + at}\n{command}\n" for at, command in enumerate(commands))
+    (laptop.home / ".bash_history").write_text(lines)
+
+
+def test_what_was_typed_is_found_and_what_was_typed_since(laptop: Laptop) -> None:
+    write(laptop, "git push", "torchrun train.py")
+    assert laptop.run("history", "--plain").stdout == "torchrun train.py\ngit push\n"
+    with (laptop.home / ".bash_history").open("a") as file:
+        file.write(f"#{int(time.time())}\ngit pull\n")
+    said = laptop.run("history", "git")
+    assert said.stdout.splitlines()[0].split() == ["WHEN", "BOX", "EXIT", "TOOK", "COMMAND"]
+    assert [line.split()[-2:] for line in said.stdout.splitlines()[1:]] == [["git", "pull"], ["git", "push"]]
+    (fields,) = map(json.loads, laptop.run("history", "--json", "torch").stdout.splitlines())
+    assert set(fields) == {"command", "uses", "when", "exit_code", "duration_s", "box", "folder", "host", "source"}
+    assert (fields["box"], fields["source"], fields["uses"]) == ("local", "bash", 1)
+
+
+def test_nothing_found_is_said_and_is_no_success(laptop: Laptop) -> None:
+    write(laptop, "ls")
+    said = laptop.run("history", "git\x1b[2J", check=False)
+    assert said.returncode == 66
+    assert "there is no command" in said.stderr
+    assert "\x1b" not in said.stderr
+
+
+def test_words_that_are_commands_of_ours_can_be_searched(laptop: Laptop) -> None:
+    write(laptop, "rsync -a", "sync")
+    assert laptop.run("history", "--plain", "--", "sync").stdout == "sync\nrsync -a\n"
+
+
+def test_since_takes_lengths_and_dates(laptop: Laptop) -> None:
+    (laptop.home / ".bash_history").write_text(f"#1600000000\nold\n#{int(time.time()) - 60}\nnew\n")
+    assert laptop.run("history", "--plain", "--since", "1h").stdout == "new\n"
+    assert laptop.run("history", "--plain", "--since", "2020-01-01").stdout == "new\nold\n"
+    said = laptop.run("history", "--since", "yesterdayish", check=False)
+    assert said.returncode == 2
+    assert "--since" in said.stderr
+
+
+def test_a_damaged_database_is_named_kept_and_made_anew(laptop: Laptop) -> None:
+    write(laptop, "git push")
+    laptop.run("history")
+    path = database_of(laptop)
+    path.write_bytes(b"not a database " * 1000)
+    said = laptop.run("history", "--plain")
+    assert said.stdout == "git push\n"
+    assert "damaged" in said.stderr
+    (aside,) = path.parent.glob("history.db.damaged-*")
+    assert aside.read_bytes() == b"not a database " * 1000
+    assert str(aside) in said.stderr
+    assert "damaged" not in laptop.run("history", "--plain").stderr
+
+
+def test_a_page_of_the_database_that_went_bad_is_noticed(laptop: Laptop) -> None:
+    write(laptop, *(f"command number {n}" for n in range(3000)))
+    laptop.run("history")
+    path = database_of(laptop)
+    data = bytearray(path.read_bytes())
+    for at in range(8192, len(data), 8192):
+        data[at : at + 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+    said = laptop.run("history", "--plain", "number 2999")
+    assert said.stdout == "command number 2999\n"
+    assert "damaged" in said.stderr
+
+
+def test_a_database_of_a_newer_mlsh_is_left_alone(laptop: Laptop) -> None:
+    write(laptop, "git push")
+    laptop.run("history")
+    with contextlib.closing(sqlite3.connect(database_of(laptop))) as database:
+        database.execute("PRAGMA user_version = 99")
+    before = database_of(laptop).read_bytes()
+    said = laptop.run("history", check=False)
+    assert said.returncode == 78
+    assert "newer mlsh" in said.stderr
+    assert database_of(laptop).read_bytes() == before
+
+
+def test_two_at_once_lose_nothing(laptop: Laptop) -> None:
+    write(laptop, *(f"command {n}" for n in range(2000)))
+    running = [laptop.spawn("history", "-n", "5", "--plain", "command") for _ in range(3)]
+    for one in running:
+        out, err = one.communicate(timeout=60)
+        assert one.returncode in {0, 66}, err
+        assert out or b"another mlsh" in err
+    assert len(laptop.run("history", "--plain", "-n", "9999").stdout.splitlines()) == 2000
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_read(laptop: Laptop) -> None:
+    write(laptop, "ls")
+    atuin = laptop.home / ".local/share/atuin"
+    atuin.mkdir(parents=True)
+    (atuin / "history.db").write_bytes(b"junk" * 1000)
+    said = laptop.run("history", "--plain")
+    assert said.stdout == "ls\n"
+    assert "atuin/history.db" in said.stderr
+
+
+def test_a_full_or_read_only_disk_is_told(laptop: Laptop) -> None:
+    write(laptop, "ls")
+    folder = laptop.home / ".local/state/mlsh"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("a file where a folder should be")
+    said = laptop.run("history", check=False)
+    assert said.returncode == 70
+    assert ".local/state/mlsh" in said.stderr
+    assert "Traceback" not in said.stderr
