@@ -27,8 +27,13 @@ class Searching(click.Group):
             args = ["search", *args]
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options of a search, which is what a person mostly wants, then the commands."""
+        self.commands["search"].format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
-@click.group("history", cls=Searching, context_settings=_HELP, options_metavar="", subcommand_metavar="[WORD...]")
+
+@click.group("history", cls=Searching, context_settings=_HELP, subcommand_metavar="[WORD...]")
 def command() -> None:
     """Find a command that you once typed, here or on a box: where, when, and how it ended.
 
@@ -39,12 +44,13 @@ def command() -> None:
       mlsh history sync gpu1 gpu2       bring the histories of boxes here; then they are searched too
       mlsh history -- sync              look for the word `sync` itself
 
-    bash, zsh, fish and atuin are read, and never written. Passwords and tokens are masked before anything is kept.
-    Options of a search: mlsh history search -h
+    WHEN and EXIT are those of the latest run that fits; they are empty where the shell kept no such thing. A WORD with a
+    capital letter means it as it is. bash, zsh, fish and atuin are read, and never written. Passwords and tokens are
+    masked before anything is kept. The fields of --json are in the reference: docs/reference/json.md
     """
 
 
-@command.command(context_settings=_HELP, short_help="Find commands; the word `search` may be left out.")
+@command.command(context_settings=_HELP, hidden=True)
 @click.option("--on", "boxes", multiple=True, metavar="BOX", shell_complete=complete_box,
               help="What ran on this box; `local` is this machine.")  # fmt: skip
 @click.option("--here", is_flag=True, help="What ran in the folder that you are in.")
@@ -70,11 +76,7 @@ def search(
 ) -> None:
     """Find commands that have every WORD, in any order; without one, the newest.
 
-    The likeliest come first: what ran lately, often, or in this folder. A WORD with a capital letter means it as it is.
-    WHEN and EXIT are those of the latest run that fits; they are empty where the shell kept no such thing.
-
-    \b
-    The fields of --json are in the reference: docs/reference/json.md
+    The likeliest come first: what ran lately, often, or in this folder. The word `search` may be left out.
     """
     from mlsh.cli import history_lines
     from mlsh.cli.talk import say, terminal_width
