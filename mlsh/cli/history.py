@@ -44,8 +44,8 @@ def command() -> None:
       mlsh history sync gpu1 gpu2       bring the histories of boxes here; then they are searched too
       mlsh history -- sync              look for the word `sync` itself
 
-    WHEN and EXIT are those of the latest run that fits; they are empty where the shell kept no such thing. A WORD with a
-    capital letter means it as it is. bash, zsh, fish and atuin are read, and never written. Passwords and tokens are
+    WHEN and EXIT are those of the latest run that fits; they are empty where the shell kept no such thing. A WORD
+    with a capital letter means it as it is. bash, zsh, fish and atuin are read, and never written. Passwords and tokens are
     masked before anything is kept. The fields of --json are in the reference: docs/reference/json.md
     """
 
