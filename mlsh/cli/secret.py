@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlsh.cli import secret_scan
 from mlsh.cli.options import common, dry_run_option, json_option
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def command() -> None:
 
     mlsh run --secret NAME takes them from there where the environment has no such variable.
     """
+
+
+command.add_command(secret_scan.command)
 
 
 @command.command("set", context_settings=_HELP, short_help="Keep a secret. Its value is asked for, or read from stdin.")

@@ -14,7 +14,9 @@ from mlsh.secrets.rule import Match, Rule
 TYPED = (*providers.RULES, *typed.AROUND, *typed.TYPED)
 """The rules for what a shell was given or printed: history, dotfiles, logs."""
 WRITTEN = (*providers.RULES, *typed.AROUND, *typed.WRITTEN)
-"""The rules for files of source and settings."""
+"""The rules for files of settings, and all others."""
+CODE = (*providers.RULES, *typed.AROUND, *typed.CODE)
+"""The rules for programs."""
 
 
 def find(text: str, rules: tuple[Rule, ...] = TYPED) -> list[Match]:

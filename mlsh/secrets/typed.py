@@ -1,12 +1,13 @@
 """Secrets that are known by what stands around them: as people type them, and as they write them into files.
 
 `TYPED` is for what a shell was given (history, dotfiles, logs): there a short password is one too. `WRITTEN` is for
-source code and configuration, where `token = next(stream)` is none: only a literal that looks drawn counts.
+settings, where only a value that looks drawn counts, and `CODE` for programs, where it has quotes besides.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from mlsh.secrets.plain import (
     entropy,
@@ -32,6 +33,9 @@ _NAME_ONLY = re.compile(r"[A-Z][A-Z0-9_]*")
 _PATH = re.compile(
     r"(?:~|\.{0,2})/[A-Za-z0-9._/~-]*|[A-Za-z0-9._-]+\.(?:txt|json|key|pem|ya?ml|env|toml|cfg|ini|py|sh|gpg|age)"
 )
+_EXAMPLE_HOST = re.compile(
+    r"(?:[A-Za-z0-9-]{1,63}\.){0,4}(?:example|test|invalid|localhost)(?:[.:/\s\"'<)]|$)|host\b|127\."
+)
 _CODE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[.(\[]|[A-Za-z_]+\(")
 
 
@@ -42,6 +46,8 @@ def _typed(match: re.Match[str], word: str) -> bool:
         return False
     if match.string[match.end() :][:1] == "(" and value.isidentifier():
         return False  # password = getpass()
+    if match.string[: match.start()].endswith("$") and word[:1] not in {"'", '"'}:
+        return False  # [ "$pass" = all ]
     before = match.string[: match.start(match.lastindex or 0)]
     said = before[match.start() :]
     if _IS_PASSWORD.search(said):
@@ -53,7 +59,7 @@ def _typed(match: re.Match[str], word: str) -> bool:
 
 
 def _given(_match: re.Match[str], word: str) -> bool:
-    value = unquoted(word)
+    value = unquoted(word).strip("'\"")
     return not is_reference(word) and not is_placeholder(value) and not value.startswith("-")
 
 
@@ -61,8 +67,18 @@ def _header(_match: re.Match[str], value: str) -> bool:
     return not is_reference(value) and not is_example(value)
 
 
+def _written_header(match: re.Match[str], value: str) -> bool:
+    return _header(match, value) and looks_random(value)
+
+
 def _in_url(_match: re.Match[str], value: str) -> bool:
-    return not is_reference(value) and not is_placeholder(value)
+    # https://localhost:80@elsewhere has a port there.
+    return not is_reference(value) and not is_placeholder(value) and not (value.isdigit() and len(value) < 6)
+
+
+def _in_written_url(match: re.Match[str], value: str) -> bool:
+    host = match.string[match.end() : match.end() + 100]
+    return _in_url(match, value) and len(value) > 3 and not is_example(value) and not _EXAMPLE_HOST.match(host)
 
 
 def _drawn(_match: re.Match[str], value: str) -> bool:
@@ -76,16 +92,24 @@ def _wandb(_match: re.Match[str], value: str) -> bool:
 def _written(match: re.Match[str], word: str) -> bool:
     """Whether a value after a telling name is the secret itself, in a file of source or settings."""
     value = unquoted(word)
-    if is_reference(word) or is_example(value) or is_word_of_models(match.string[: match.start()]):
+    before = match.string[: match.start()]
+    if is_reference(word) or is_example(value.rstrip("0123456789")) or is_example(value):
+        return False
+    if is_word_of_models(before) or re.search(r"(?i)pub(?:lic)?[-_]?(?:key[-_]?)?$", before[-14:]):
         return False
     if _PATH.fullmatch(value) or " " in value or "://" in value:
         return False
-    is_quoted = word[:1] in {"'", '"'}
+    is_quoted = word[:1] in {"'", '"', "\\"}
     if is_identity(value):
         # A digest is 40 letters of hex; so is an older key of W&B.
         return "-" not in value and re.search(r"(?i)key|secret|passw", match[0][: -len(word)]) is not None
     if _IS_PASSWORD.search(match[0][: -len(word)]) and is_quoted:
-        return len(value) >= 8 and not value.isalpha() and entropy(value) >= 2.5 and not _CODE.match(value)
+        return (
+            len(value) >= 8
+            and bool(re.search(r"[A-Za-z][^A-Za-z]|[^A-Za-z][A-Za-z]", value))
+            and entropy(value) >= 2.5
+            and not _CODE.match(value)
+        )
     return (
         looks_random(value)
         and (is_quoted or not _CODE.match(value))
@@ -93,9 +117,42 @@ def _written(match: re.Match[str], word: str) -> bool:
     )
 
 
-def _rule(id_: str, what: str, needs: tuple[str, ...], pattern: str, accepts: object, rotate: str = _CHANGE) -> Rule:
-    assert accepts is None or callable(accepts)  # noqa: S101
+def _written_quoted(match: re.Match[str], word: str) -> bool:
+    """The same in a programming language, where a word without quotes is a name."""
+    return word[:1] in {"'", '"', "\\"} and _written(match, word)
+
+
+def _rule(
+    id_: str,
+    what: str,
+    needs: tuple[str, ...],
+    pattern: str,
+    accepts: Callable[[re.Match[str], str], bool],
+    rotate: str = _CHANGE,
+) -> Rule:
     return Rule(id_, what, needs, re.compile(pattern), rotate, accepts)
+
+
+def _authorization(accepts: Callable[[re.Match[str], str], bool]) -> Rule:
+    return _rule(
+        "authorization",
+        "authorization header",
+        ("authorization", "x-goog-api-key", "cookie"),
+        r"(?i:(?:authorization|x-goog-api-key|set-cookie|cookie)[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?"
+        r"(?:(?:bearer|basic|token|apikey|digest)[ \t]{1,4})?+)"
+        r"([^\s\"',;\\(){}]{6,4096}+)",
+        accepts,
+    )
+
+
+def _url(accepts: Callable[[re.Match[str], str], bool]) -> Rule:
+    return _rule(
+        "url-password",
+        "password in a URL",
+        ("://",),
+        r"://[^\s/:@\"'<>|]{0,128}+:([^\s/@\"'<>|]{1,512}+)@",
+        accepts,
+    )
 
 
 _GIVES = r"[ \t]{0,4}(?::=|=>|[=:])(?!=)[ \t]{0,4}"
@@ -106,27 +163,11 @@ _IS = rf"(?:_?[0-9]{{1,2}})?(?:\\?[\"']\]?{_GIVES}{_VALUE}|{_GIVES}({WORD}))"
 
 AROUND: tuple[Rule, ...] = (
     _rule(
-        "authorization",
-        "authorization header",
-        ("authorization", "x-goog-api-key", "cookie"),
-        r"(?i:(?:authorization|x-goog-api-key|set-cookie|cookie)[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?"
-        r"(?:(?:bearer|basic|token|apikey|digest)[ \t]{1,4})?+)"
-        r"([^\s\"',;\\(){}]{6,4096}+)",
-        _header,
-    ),
-    _rule(
         "bearer",
         "bearer token",
         ("bearer",),
         r"(?<![A-Za-z])(?i:bearer)[ \t]{1,4}([A-Za-z0-9._~+/=-]{16,4096}+)",
         _drawn,
-    ),
-    _rule(
-        "url-password",
-        "password in a URL",
-        ("://",),
-        r"://[^\s/:@\"'<>|]{0,128}+:([^\s/@\"'<>|]{1,512}+)@",
-        _in_url,
     ),
     _rule(
         "url-token",
@@ -147,12 +188,14 @@ AROUND: tuple[Rule, ...] = (
         "netrc",
         "password of a .netrc",
         ("password",),
-        r"(?:\blogin[ \t]{1,8}\S{1,200}+[ \t]{1,8}password|^[ \t]{0,16}password)[ \t]{1,8}(\S{1,512}+)[ \t]{0,8}$",
+        r"\blogin[ \t]{1,8}\S{1,200}+[ \t]{1,8}password[ \t]{1,8}(\S{1,512}+)[ \t]{0,8}$",
         _given,
     ),
 )
 
 TYPED: tuple[Rule, ...] = (
+    _authorization(_header),
+    _url(_in_url),
     _rule(
         "assignment",
         "value of a telling variable",
@@ -239,12 +282,18 @@ TYPED: tuple[Rule, ...] = (
     ),
 )
 
+# `NAME = value` and `"name": "value"`, as settings and programs have it.
+_NAMED = rf"(?i:{_TELLING}|(?<=[A-Za-z])_key)(?:_?[0-9]{{1,2}})?(?:\\?[\"']\]?)?{_GIVES}[bBfFrRuU]{{0,2}}{_VALUE}"
+
+
+def _generic(accepts: Callable[[re.Match[str], str], bool]) -> Rule:
+    return _rule("generic-secret", "drawn value beside a telling name", _NEEDS, _NAMED, accepts)
+
+
 WRITTEN: tuple[Rule, ...] = (
-    _rule(
-        "generic-secret",
-        "drawn value beside a telling name",
-        _NEEDS,
-        rf"(?i:{_TELLING}|(?<=[A-Za-z])_key){_IS}",
-        _written,
-    ),
+    _authorization(_written_header),
+    _url(_in_written_url),
+    _generic(_written),
 )
+
+CODE: tuple[Rule, ...] = (*WRITTEN[:2], _generic(_written_quoted))
