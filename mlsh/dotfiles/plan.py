@@ -390,8 +390,10 @@ def to_remove(box: str, state: State, overwrite: bool = False) -> Plan:
         _unhook(deciding, one)
     for hook in HOOKS:
         if hook.name not in known:
+            # The line without a record of it. A file that can't be read had none of ours.
             for path in hook.places:
-                _unhook(deciding, Hooked(hook.name, path, made=hook.at == "whole", before="?", newline=False))
+                if state.at(path).kind == "file":
+                    _unhook(deciding, Hooked(hook.name, path, made=hook.at == "whole", before="?", newline=False))
     was = {one.path: one for one in old.was}
     for path, made in old.files.items():
         _no_longer(deciding, path, made, was, overwrite)

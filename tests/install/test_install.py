@@ -44,6 +44,9 @@ def test_uv_install_works_in_each_shell_and_says_what_to_add(
         home.link.parent,
     }
     assert_compiled(home, "mlsh", "click")
+    files = home.run(str(home.link), "dotfiles", "list")
+    assert files.returncode == 0, files.stderr
+    assert "/site-packages/mlsh/dotfiles/files/dot_config/mlsh/bashrc" in files.stdout
 
 
 def assert_compiled(home: Home, *packages: str) -> None:
