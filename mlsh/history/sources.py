@@ -38,7 +38,10 @@ def find_local(environ: Mapping[str, str] = os.environ) -> list[Found]:
     home = Path(environ.get("HOME") or os.path.expanduser("~"))
     data = _xdg(environ, "XDG_DATA_HOME", home / ".local/share")
     state = _xdg(environ, "XDG_STATE_HOME", home / ".local/state")
-    wanted = [Found("bash", home / name) for name in _BASH] + [Found("bash", state / "bash/history")]
+    wanted = [Found("bash", home / name) for name in _BASH] + [
+        Found("bash", state / "bash/history"),
+        Found("bash", state / "mlsh/bash_history"),  # where mlsh's own dotfiles have bash write
+    ]
     wanted += [Found("zsh", home / name) for name in _ZSH] + [Found("zsh", state / "zsh/history")]
     if environ.get("ZDOTDIR"):
         wanted.append(Found("zsh", Path(environ["ZDOTDIR"]) / ".zsh_history"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,15 @@ def test_every_shell_of_this_machine_is_read_and_a_linked_file_once(tmp_path: Pa
         ("atuin", "make"),
         ("atuin", "still running"),
     ]
+
+
+def test_what_bash_with_our_dotfiles_keeps_is_read(tmp_path: Path) -> None:
+    bashrc = Path(__file__).parents[2] / "dotfiles/dot_config/mlsh/bashrc"
+    (tmp_path / ".bash_history").write_text("from before\n")
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "TERM": "dumb"}
+    typed = b"echo remembered\nexit\n"
+    subprocess.run(["bash", "--rcfile", bashrc, "-i"], input=typed, env=environ, capture_output=True, check=True)
+    assert "echo remembered" in [entry.command for entry in read_local(environ)]
 
 
 def test_a_machine_with_no_history_has_no_entries(tmp_path: Path) -> None:
