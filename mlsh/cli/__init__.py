@@ -48,6 +48,8 @@ VERBS = {
     "secret": ("mlsh.cli.secret", "Keep secrets for jobs, and find those that got out: set, list, show, remove."),
     "dotfiles": ("mlsh.cli.dotfiles", "Have your shell, tmux, git and vim on any box, and off again."),
     "drain": ("mlsh.cli.drain", "Let no job begin on a box any more, or again."),
+    "alias": ("mlsh.cli.alias", "Short names for what you type often, in bash, zsh and fish, here and on boxes."),
+    "shell": ("mlsh.cli.shell", "Set your shell up: your aliases, and completion of mlsh."),
     "completion": ("mlsh.cli.completion", "Print the lines that switch shell completion on."),
     "demo": ("mlsh.cli.demo", "See a job outlive its terminal, in half a minute, on this machine."),
 }
