@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from mlsh.cli.options import common, complete_box, json_option
 if TYPE_CHECKING:
     import sqlite3
 
+    from mlsh.history.pulling import Pulled
     from mlsh.history.query import Query
     from mlsh.history.search import Hit
 
@@ -45,8 +47,8 @@ def command() -> None:
       mlsh history -- sync              look for the word `sync` itself
 
     WHEN and EXIT are those of the latest run that fits; they are empty where the shell kept no such thing. A WORD
-    with a capital letter means it as it is. bash, zsh, fish and atuin are read, and never written. Passwords and tokens are
-    masked before anything is kept. The fields of --json are in the reference: docs/reference/json.md
+    with a capital letter means it as it is. bash, zsh, fish and atuin are read, and never written. Passwords and
+    tokens are masked before anything is kept. The fields of --json: docs/reference/json.md
     """
 
 
@@ -105,6 +107,71 @@ def search(
     else:
         for line in history_lines.table(hits, terminal_width()):
             click.echo(line)
+
+
+@command.command(context_settings=_HELP, short_help="Bring the histories of boxes here, so that they are searched too.")
+@json_option
+@common
+@click.argument("boxes", metavar="[BOX...]", nargs=-1, shell_complete=complete_box)
+def sync(as_json: bool, boxes: tuple[str, ...]) -> None:
+    """Bring the shells' histories of boxes here, side by side; of each only what is new since the last time.
+
+    Without BOX: those that were brought before, and those that you launched jobs on. A box that does not answer delays
+    nobody; the exit code says that there was one. Nothing on a box is changed.
+    """
+    from pathlib import Path
+
+    from mlsh import config
+    from mlsh.box import LOCAL, open_box
+    from mlsh.cli.talk import say
+    from mlsh.errors import ExitCode, MlshError, UsageError
+    from mlsh.history import pulling
+    from mlsh.history.using import using
+    from mlsh.jobs.find import known_boxes
+    from mlsh.jobs.groups import expand
+
+    settings = config.load()
+    named = [name for name in expand(boxes, settings, Path.cwd()) if name != LOCAL] if boxes else []
+    errors: list[MlshError] = []
+
+    def bring(database: sqlite3.Connection) -> None:
+        names = named or [*pulling.synced(database), *known_boxes(settings)]
+        opened = [open_box(name, settings) for name in dict.fromkeys(names) if name != LOCAL]
+        if not opened and not boxes:
+            raise UsageError("which box? none is known from a job or an earlier sync", "name it: mlsh history sync BOX")
+        for pulled in pulling.pull(database, opened):
+            for note in pulled.notes:
+                say(f"{pulled.box}: {note}")
+            if pulled.error is not None:
+                errors.append(pulled.error)
+            _print_pulled(pulled, as_json)
+
+    using(bring, say)
+    if errors:
+        code = errors[0].exit_code if len({error.exit_code for error in errors}) == 1 else ExitCode.UNREACHABLE
+        raise SystemExit(int(code))
+
+
+def _print_pulled(pulled: Pulled, as_json: bool) -> None:
+    import json
+
+    from mlsh.shell.visible import printable
+
+    if as_json:
+        error = None if pulled.error is None else pulled.error.what
+        fields = {"box": pulled.box, "runs": pulled.kept.runs, "commands": pulled.kept.commands}
+        click.echo(json.dumps({**fields, "files": pulled.files, "notes": pulled.notes, "error": error}))
+    elif pulled.error is not None:
+        click.echo(f"mlsh: {printable(pulled.error.what)}", err=True)
+        if pulled.error.hint:
+            click.echo(f"      {printable(pulled.error.hint)}", err=True)
+    elif not pulled.files:
+        click.echo(f"{printable(pulled.box)}: no history there")
+    else:
+        new = f"{pulled.kept.runs} new" if pulled.kept.runs else "nothing new"
+        first = f", {pulled.kept.commands} of them for the first time" if pulled.kept.commands else ""
+        click.echo(f"{printable(pulled.box)}: {new}{first}")
+    sys.stdout.flush()
 
 
 def _folder() -> str:
