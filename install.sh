@@ -401,7 +401,7 @@ check_shell_scripts() {
         (cd mlsh/aliases && shellcheck -- shell/*.sh shell/*.bash && shellcheck -s sh -- box/*.sh) &&
         (cd mlsh/dotfiles/box && shellcheck -s sh -x -- *.sh) &&
         (cd mlsh/audit/box && shellcheck -s sh -x -- *.sh) &&
-        (cd mlsh/dotfiles/box && shellcheck -s sh -x -- *.sh) && (cd mlsh/history/box && shellcheck -s sh -x -- *.sh) &&
+        (cd mlsh/history/box && shellcheck -s sh -x -- *.sh) &&
         (cd mlsh/recipes && shellcheck -s sh -x -- *.sh && shellcheck -s bash -- *.bash)
 }
 
