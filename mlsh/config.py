@@ -13,6 +13,9 @@
     [groups]                              # for --on lab: whichever of them has room
     lab = ["gpu1", "gpu2"]
 
+    [bootstrap]                           # what `mlsh bootstrap` gives a box (mlsh/bootstrap/desired.py)
+    timezone = "Europe/Berlin"
+
     [notify]                              # ways for --notify WHAT=NAME
     team = "https://hooks.example.com/…"
     default = "desktop"                   # the way of --notify WHAT
@@ -117,6 +120,11 @@ class Settings:
         """Ways to be told, by name (jobs/notify.py); `default` is the one that nobody has to name."""
         return dict(self._table.get("notify", {}))
 
+    @property
+    def bootstrap(self) -> dict[str, Any]:
+        """What boxes are to have, as it stands in the file; `mlsh.bootstrap.desired` understands it."""
+        return dict(self._table.get("bootstrap", {}))
+
     def multiplex(self, box: str) -> bool:
         """Whether calls to this box share one connection."""
         if os.environ.get("MLSH_MULTIPLEX") == "no":
@@ -137,7 +145,7 @@ def _check(table: dict[str, Any], path: Path) -> None:
     def wrong(what: str) -> ConfigError:
         return ConfigError(f"{path}: {what}", "mlsh's settings: docs/reference/settings.md")
 
-    known = {"ssh_config": str, "size_limit_mib": int, "boxes": dict, "groups": dict, "notify": dict}
+    known = {"ssh_config": str, "size_limit_mib": int, "boxes": dict, "groups": dict, "notify": dict, "bootstrap": dict}
     for key, value in table.items():
         if key not in known:
             raise wrong(f"there is no setting `{key}`")

@@ -7,7 +7,8 @@
     ├── BoxError              something about one box
     │   ├── Unreachable       no answer: name, network, time-out                       69
     │   ├── LoginRefused      it answers, and won't let us in (key, host key)          77
-    │   └── BoxUnfit          it lets us in, but lacks something (tmux, disk, home)    71
+    │   ├── BoxUnfit          it lets us in, but lacks something (tmux, disk, home)    71
+    │   └── BoxBusy           somebody else is at work there; later it will do         75
     ├── SecretsLocked         the keyring or the encrypted file does not open          77
     ├── SnapshotRefused       the code could not be taken as it is (too large, ...)    65
     └── ConfigError           a file of settings that can't be read                    78
@@ -122,3 +123,9 @@ class BoxUnfit(BoxError):
     def __init__(self, box: str, kind: str, what: str, hint: str = "") -> None:
         super().__init__(box, what, hint)
         self.kind = kind
+
+
+class BoxBusy(BoxError):
+    """Somebody else is at work there, or a network is away: the same later may do."""
+
+    exit_code = ExitCode.TRY_AGAIN

@@ -47,6 +47,7 @@ VERBS = {
     "box": ("mlsh.cli.box", "Look at machines: list, show, doctor, gpus."),
     "secret": ("mlsh.cli.secret", "Keep secrets for jobs, and find those that got out: set, list, show, remove."),
     "dotfiles": ("mlsh.cli.dotfiles", "Have your shell, tmux, git and vim on any box, and off again."),
+    "bootstrap": ("mlsh.cli.bootstrap", "Make boxes ready: dotfiles, uv, tools; and take it away again."),
     "drain": ("mlsh.cli.drain", "Let no job begin on a box any more, or again."),
     "alias": ("mlsh.cli.alias", "Short names for what you type often, in bash, zsh and fish, here and on boxes."),
     "shell": ("mlsh.cli.shell", "Set your shell up: your aliases, and completion of mlsh."),

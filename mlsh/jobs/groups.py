@@ -118,7 +118,7 @@ def read_groups(path: Path) -> dict[str, list[str]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     groups = table.get("groups", {})
-    unknown = sorted(set(table) - {"groups"})
+    unknown = sorted(set(table) - {"groups", "bootstrap"})
     bad = f"there is no setting `{unknown[0]}`" if unknown else ""
     bad = bad or ("`groups` must be a table" if not isinstance(groups, dict) else bad_groups(groups))
     if bad:

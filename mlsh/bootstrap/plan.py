@@ -1,0 +1,135 @@
+"""From the facts of a box to what would be done there, and how that is shown. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from mlsh.bootstrap.changes import Change, Delegated, Folder, FromWheel, Link, Packages, Put, Run, Tree
+from mlsh.bootstrap.desired import Desired
+from mlsh.bootstrap.facts import Facts
+from mlsh.bootstrap.step import Planned, Step
+
+
+class StepPlan(msgspec.Struct, frozen=True):
+    """What a step would do."""
+
+    step: str
+    planned: Planned
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What would be done on a box. `unfit` is why nothing can be done there, or ""."""
+
+    steps: tuple[StepPlan, ...] = ()
+    unfit: str = ""
+    hint: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many changes."""
+        return sum(len(one.planned.changes) for one in self.steps)
+
+
+_UNFIT = {
+    "no-home": ("the home folder {home} does not exist", "ask whoever runs the box, or create it there"),
+    "read-only": ("the home folder {home} is read-only", "look: ssh {box} 'df ~; mount | grep ro,'"),
+}
+
+
+def make(steps: Sequence[Step], desired: Desired, facts: Facts, looked: dict[str, Planned], box: str) -> Plan:
+    """The plan of a box. `looked` has the plans of the steps that looked themselves."""
+    made = []
+    for step in steps:
+        if step.script(desired) and step.name not in facts.through:
+            planned = Planned(notes=("the box could not tell what it has (it may hang); left out this time",))
+        else:
+            planned = looked.get(step.name) or step.plan(desired, facts)
+        made.append(StepPlan(step.name, planned))
+    unfit, hint = "", ""
+    if any(one.planned.changes for one in made):
+        unfit, hint = _unfit(facts, box)
+    return Plan(tuple(made), unfit, hint)
+
+
+def _unfit(facts: Facts, box: str) -> tuple[str, str]:
+    for word in facts.bad:
+        if word in _UNFIT:
+            what, hint = _UNFIT[word]
+            return what.format(home=facts.home), hint.format(box=box)
+    if "flock" in facts.lacks:
+        return "there is no flock on the box, so two bootstraps could meet", "install util-linux there"
+    if "tar" in facts.lacks or "sha256sum" in facts.lacks:
+        return f"the box lacks {' and '.join(facts.lacks)}", "install coreutils and tar there"
+    if not facts.home.startswith("/") or any(char in facts.home for char in "\t\n"):
+        return "its home folder has a name that can't be told apart", ""
+    return "", ""
+
+
+def title(change: Change) -> str:
+    """A change in one line, without its reason."""
+    match change:
+        case Put():
+            new = "new" if change.before == "absent" else "changed"
+            return f"{change.path} ({new}, {change.mode:o})"
+        case Link():
+            return f"{change.path} -> {change.target}"
+        case Tree():
+            return f"{change.path}/ (new)"
+        case Folder():
+            return f"{change.path}/ (new, empty)"
+        case Packages():
+            return f"{_as_root(change.manager)} {' '.join(change.names)}"
+        case Run():
+            return f"run: {change.label}"
+        case Delegated():
+            return change.name
+
+
+def _as_root(manager: str) -> str:
+    return {"apt-get": "sudo apt-get install", "dnf": "sudo dnf install", "apk": "sudo apk add"}.get(manager, manager)
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """A plan as a person reads it: a line a change, with diffs of texts."""
+    for one in plan.steps:
+        if one.planned.changes:
+            yield f"  {one.step}"
+        for change in one.planned.changes:
+            why = f"  # {change.why}" if change.why else ""
+            yield f"    + {title(change)}{why}"
+            yield from (f"      {line}" for line in diff(change))
+    for one in plan.steps:
+        for note in one.planned.notes:
+            yield f"  {one.step}: {note}"
+
+
+def diff(change: Change) -> Iterator[str]:
+    """What would change in a text; nothing for programs, and for secrets."""
+    if isinstance(change, Delegated):
+        yield from change.diff.splitlines()
+    if not isinstance(change, Put) or change.secret or isinstance(change.content, FromWheel):
+        return
+    new = change.content.decode(errors="replace").splitlines()
+    old = (change.old or "").splitlines()
+    for line in difflib.unified_diff(old, new, "", "", n=1, lineterm=""):
+        if not line.startswith(("---", "+++", "@@")):
+            yield line.expandtabs(4)
+
+
+def described(plan: Plan) -> list[dict[str, object]]:
+    """A plan for --json."""
+    return [
+        {
+            "step": one.step,
+            "changes": [
+                {"what": title(change), "why": change.why, "diff": "\n".join(diff(change))}
+                for change in one.planned.changes
+            ],
+            "notes": list(one.planned.notes),
+            "has": one.planned.has,
+        }
+        for one in plan.steps
+    ]

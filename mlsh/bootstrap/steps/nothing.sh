@@ -1,0 +1,3 @@
+# shellcheck shell=sh
+# There is nothing to take back.
+:
