@@ -1,7 +1,9 @@
 """Fixtures of the test bed; see tests/bed."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,20 @@ def _root_where_marked(request: pytest.FixtureRequest) -> None:
         bed: Bed = request.getfixturevalue("bed")
         if not bed.is_root:
             not_possible_here("This test", bed.why_not_root)
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home of this test's own, with a git identity; nothing of the person who runs the tests is seen."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in [name for name in os.environ if name.startswith(("GIT_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    config = "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n"
+    (home / ".gitconfig").write_text(config + '[protocol "file"]\n\tallow = always\n')
+    return home
 
 
 @pytest.fixture(scope="module")
