@@ -4,6 +4,7 @@
 
     ssh_config = "~/.ssh/other_config"    # instead of ~/.ssh/config
     size_limit_mib = 50                   # a snapshot that sends more asks first
+    dotfiles = "~/dotfiles"               # what mlsh dotfiles takes without --from
 
     [boxes.gpu1]
     home = "/scratch/me/.mlsh"            # instead of ~/.mlsh, where home is small
@@ -106,6 +107,12 @@ class Settings:
         """How much a snapshot may send without asking."""
         return int(self._table.get("size_limit_mib", 50)) << 20
 
+    @property
+    def dotfiles(self) -> str | None:
+        """A folder or a git address of the person's own dotfiles, or None for the built-in ones."""
+        value = self._table.get("dotfiles")
+        return value if isinstance(value, str) and value else None
+
     def home(self, box: str) -> str | None:
         """The box's mlsh folder where it is not ~/.mlsh: an absolute path, or `~/…`."""
         value = self._box(box, "home")
@@ -145,7 +152,8 @@ def _check(table: dict[str, Any], path: Path) -> None:
     def wrong(what: str) -> ConfigError:
         return ConfigError(f"{path}: {what}", "mlsh's settings: docs/reference/settings.md")
 
-    known = {"ssh_config": str, "size_limit_mib": int, "boxes": dict, "groups": dict, "notify": dict, "bootstrap": dict}
+    known = {"ssh_config": str, "size_limit_mib": int, "dotfiles": str, "boxes": dict, "groups": dict, "notify": dict}
+    known["bootstrap"] = dict
     for key, value in table.items():
         if key not in known:
             raise wrong(f"there is no setting `{key}`")

@@ -237,9 +237,10 @@ def _below_home(path: str) -> str:
 
 
 def _source(asked: str | None, layout: str | None, skip: bool) -> Source:
+    from mlsh import config
     from mlsh.dotfiles.source import find
 
-    found = find(asked, layout)
+    found = find(asked or config.load().dotfiles, layout)
     if skip and found.problems:
         from mlsh.cli.talk import say
 

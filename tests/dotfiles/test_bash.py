@@ -12,7 +12,7 @@ from tests.dotfiles.shells import as_nobody, environment, repository, settle, ty
 BASH = ["bash", "-i"]
 # As a new account has it, less the completion, which takes its time to load.
 SKELETON = Path("/etc/skel/.bashrc").read_text().replace("bash_completion", "none")
-HISTORY = ".local/state/mlsh/bash_history"
+HISTORY = ".local/state/bash/history"
 
 
 @pytest.fixture(scope="module")
