@@ -15,19 +15,12 @@ if TYPE_CHECKING:
 
     from mlsh.box import Box
     from mlsh.box.facts import Facts
-    from mlsh.box.findings import Finding
     from mlsh.box.gpus import Gpu
     from mlsh.box.inventory import Resolved
     from mlsh.config import Settings
     from mlsh.errors import MlshError
 
 _HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_MARKS = {
-    "ok": ("✓", "ok", "green"),
-    "warn": ("!", "warn", "yellow"),
-    "fail": ("✗", "FAIL", "red"),
-    "skip": ("-", "-", "dim"),
-}
 # A box may take its time to connect, and then to tell its facts.
 _LIMIT_S = 60.0
 # A list is to be there at once, also where a connection has just died; and soon where each box is asked.
@@ -160,6 +153,7 @@ def doctor(boxes: tuple[str, ...], quiet: bool, as_json: bool) -> None:
     from mlsh.box import doctor as checks
     from mlsh.box.fanout import side_by_side
     from mlsh.box.findings import Finding, worst
+    from mlsh.cli.findings_view import show_findings
     from mlsh.errors import ExitCode, MlshError
 
     settings, opened = _open(boxes)
@@ -176,7 +170,7 @@ def doctor(boxes: tuple[str, ...], quiet: bool, as_json: bool) -> None:
 
             _put({"box": box.name, "status": status, "findings": msgspec.to_builtins(findings)})
         else:
-            _show_findings(box.name, findings, quiet)
+            show_findings(box.name, findings, quiet)
             if findings[0].status == "fail" and (guess := _guess(box.name, settings)):
                 click.echo(f"mlsh: {guess}", err=True)
         sys.stdout.flush()
@@ -387,30 +381,6 @@ def _show_facts(facts: Facts) -> None:
     for name, tool in facts.tools.items():
         _pair(name, tool.said)
     _pair("hangs", ", ".join(facts.hung))
-
-
-def _is_utf8() -> bool:
-    lang = os.environ.get("LANG", "")
-    value = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or lang
-    # In the C locale Python sets LC_CTYPE so itself (PEP 538), which says nothing about the terminal.
-    if value == "C.UTF-8" and not os.environ.get("LC_ALL") and lang in {"", "C", "POSIX"}:
-        return False
-    return "utf" in value.lower()
-
-
-def _show_findings(box: str, findings: Sequence[Finding], quiet: bool) -> None:
-    from mlsh.cli.talk import paint
-
-    chosen = [finding for finding in findings if not quiet or finding.status in {"warn", "fail"}]
-    which = 0 if _is_utf8() else 1
-    edge = max(len(mark[which]) for mark in _MARKS.values())
-    click.echo(paint(_plain(box), "bold") + ("" if chosen else ": all in order"))
-    for finding in chosen:
-        mark = _MARKS[finding.status]
-        lead = paint(f"{mark[which]:<{edge}}", mark[2])
-        click.echo(f"  {lead} {finding.check:<13} {_plain(finding.what)}")
-        if finding.mend and finding.status in {"warn", "fail"}:
-            click.echo(f"  {'':<{edge}} {'':<13} {paint('mend:', 'dim')} {_plain(finding.mend)}")
 
 
 def _gpu_rows(box: str, gpu: Gpu) -> list[list[str]]:
