@@ -45,7 +45,7 @@ class Dotfiles(Step):
         if made.is_empty:
             return Planned(notes=notes, has="as they should be")
         count = len(made.shown)
-        why = f"{count} file{'s' if count != 1 else ''}; the whole text: mlsh dotfiles diff --on {box.name}"
+        why = f"{count} file{'s' if count != 1 else ''}; the whole text: mlsh dotfiles diff {box.name}"
         return Planned(changes=(Delegated(name=NAME, diff="\n".join(_shown(made)), why=why),), notes=notes)
 
     def apply(self, work: Worker, planned: Planned) -> None:
