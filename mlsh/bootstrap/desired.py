@@ -68,6 +68,8 @@ class Desired(msgspec.Struct, frozen=True):
     secrets: dict[str, str] = {}
     secret_values: dict[str, bytes | None] = {}
     """What the keyring has under those names: read just before it is needed, and shown nowhere."""
+    aliases: dict[str, str] = {}
+    """Files of aliases for boxes: name and text."""
     options: dict[str, dict[str, Any]] = {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -63,8 +64,8 @@ def _unfit(facts: Facts, box: str) -> tuple[str, str]:
         return "there is no flock on the box, so two bootstraps could meet", "install util-linux there"
     if "tar" in facts.lacks or "sha256sum" in facts.lacks:
         return f"the box lacks {' and '.join(facts.lacks)}", "install coreutils and tar there"
-    if not facts.home.startswith("/") or any(char in facts.home for char in "\t\n"):
-        return "its home folder has a name that can't be told apart", ""
+    if not re.fullmatch(r"/[^\x00-\x1f\x7f'\"$`\\]*", facts.home):
+        return "its home folder has a name with characters that shells would take for their own", ""
     return "", ""
 
 

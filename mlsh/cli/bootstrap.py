@@ -77,7 +77,7 @@ def command() -> None:
     "bootstrap",
     cls=_Make,
     context_settings=_HELP,
-    epilog="Steps: dotfiles, env, uv, tools, git, locale, caches, secrets, linger, gpu; see: mlsh bootstrap status -h",
+    epilog="Steps: dotfiles, env, aliases, uv, tools, git, locale, caches, secrets, linger, gpu (status -h)",
 )
 @click.argument("boxes", nargs=-1, required=True, metavar="BOX...", shell_complete=complete_box)
 @click.option("--dry-run", is_flag=True, help="Show the plan, with diffs, and change nothing.")
@@ -149,6 +149,7 @@ def status(boxes: tuple[str, ...], as_json: bool) -> None:
     Steps:
       dotfiles  shells, tmux, git, vim and readline, behind one line in each file of yours
       env       the box's shells read what the other steps set; ~/.local/bin on the PATH
+      aliases   your aliases (mlsh alias), in the box's shells too
       uv        uv, and a Python where the box has none of 3.9 or newer
       tools     rg, fd, fzf, zoxide, just, and nvitop where there is an NVIDIA GPU
       git       who you are for git, and on request signing by your forwarded agent
@@ -192,12 +193,14 @@ def wanted(settings: Settings, profile: str, no_sudo: bool) -> Desired:
     found = wishes.read(
         settings.bootstrap, project, profile, (str(config.config_dir() / "config.toml"), str(file or "mlsh.toml"))
     )
+    from mlsh.aliases.shell_init import box_files
     from mlsh.bootstrap.person import git_of_here, secrets_of_here
 
     return msgspec.structs.replace(
         found,
         sudo=found.sudo and not no_sudo,
         git=git_of_here(found.git),
+        aliases=box_files(),
         secret_values=secrets_of_here(found.secrets),
     )
 

@@ -91,3 +91,24 @@ def test_gpus(laptop: Laptop, tmp_path: Path) -> None:
 def test_sessions(laptop: Laptop) -> None:
     laptop.run("session", "up", "-d", "-n", "one")
     assert set(first_line(laptop, "session", "list", "--json", "--on", "local")) == promised("session list")
+
+
+def test_bootstrap(laptop: Laptop) -> None:
+    intro, removed = section(PAGE, "bootstrap").split("With `--remove`:")
+    top = sentence(intro.partition("a box:")[2].partition(".")[0])
+    planned = first_line(laptop, "bootstrap", "local", "--json", "--dry-run", "--only", "env")
+    assert set(planned) == top - {"null"}
+    step, change = re.sub(r"\(.*?\)", "", intro.partition("to do) a step has")[2], flags=re.DOTALL).split(
+        "a change has"
+    )
+    assert set(planned["steps"][0]) == sentence(step)
+    assert set(planned["steps"][0]["changes"][0]) == sentence(change)
+    done = first_line(laptop, "bootstrap", "local", "--json", "-y", "--only", "env")
+    assert set(done) == top - {"null"}
+    assert set(done["steps"][0]) == sentence(re.sub(r"\(.*?\)", "", intro.partition("A step has")[2].partition(".")[0]))
+    status = first_line(laptop, "bootstrap", "status", "local", "--json")
+    told = section(PAGE, "bootstrap status").split("An entry has")
+    assert set(status) == sentence(told[0].partition("a box:")[2])
+    assert set(status["entries"][0]) == sentence(told[1].partition(":")[0])
+    gone = first_line(laptop, "bootstrap", "local", "--json", "-y", "--remove")
+    assert set(gone) == sentence(re.sub(r"\(.*?\)", "", removed.partition(", each")[0], flags=re.DOTALL))

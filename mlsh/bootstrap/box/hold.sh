@@ -14,23 +14,28 @@ ensure_folder() {
 		return
 	fi
 	# In one step, so that it is known later who made it, wherever this is killed.
-	aside=$mlsh.bootstrap-new
-	rm -rf -- "$aside"
+	aside=$mlsh.bootstrap-new.$$
 	why=$({ mkdir -p -- "${mlsh%/*}" && mkdir -m 700 -- "$aside" "$aside/bootstrap" &&
-		: >"$aside/bootstrap/made-home" && mv -T -- "$aside" "$mlsh"; } 2>&1) || [ -d "$folder" ] || {
-		rm -rf -- "$aside"
-		why_not "$mlsh" "$why"
-	}
+		: >"$aside/bootstrap/made-home" && mv -T -- "$aside" "$mlsh"; } 2>&1) && return
+	rm -rf -- "$aside"
+	# A job's launch may have made it meanwhile.
+	[ -d "$mlsh" ] || why_not "$mlsh" "$why"
+	why=$({ [ -d "$folder" ] || mkdir -m 700 -- "$folder"; } 2>&1) || why_not "$folder" "$why"
 }
 
 tries=0
 while :; do
 	ensure_folder
-	exec 9>>"$folder/lock" || refuse no-write "$folder/lock can't be written"
-	flock -n 9 || refuse busy "another bootstrap is at work there: $(head -n 1 "$folder/lock")"
-	# The one before may have removed the folder, lock and all, after we opened it.
-	[ "$folder/lock" -ef /proc/self/fd/9 ] && break
 	tries=$((tries + 1))
+	# The one before may remove the folder at any time. (A failed exec would end dash without a word.)
+	if ! (: >>"$folder/lock") 2>/dev/null; then
+		[ "$tries" -lt 20 ] || refuse no-write "$folder/lock can't be written"
+		continue
+	fi
+	exec 9>>"$folder/lock"
+	flock -n 9 || refuse busy "another bootstrap is at work there: $(head -n 1 "$folder/lock")"
+	# Or have removed it, lock and all, after we opened it.
+	[ "$folder/lock" -ef /proc/self/fd/9 ] && break
 	[ "$tries" -lt 20 ] || refuse busy "another bootstrap is at work there"
 done
 printf '%.200s, since %s\n' "$2" "$(date '+%Y-%m-%d %H:%M:%S')" >"$folder/lock" 2>/dev/null

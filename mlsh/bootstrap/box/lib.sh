@@ -74,7 +74,7 @@ take_work() { # one at a time changes the box: what an earlier one began may sti
 
 # What one that was killed has left: half an entry, or one whose change was never made.
 settle() {
-	rm -rf -- "$receipt/.new" "$receipt/.old" "$folder"/stage.*
+	rm -rf -- "$receipt/.new" "$receipt/.old" "$folder"/stage.* "$mlsh".bootstrap-new.*
 	for entry in "$receipt"/[0-9]*; do
 		last=$entry
 	done

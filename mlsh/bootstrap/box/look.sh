@@ -72,7 +72,8 @@ core() {
 	[ -d "$HOME" ] || say bad no-home
 	[ -w "$HOME" ] || say bad read-only
 	say free "$(df -Pk -- "$HOME" | tail -n 1)"
-	if [ -d "$folder" ] || [ -e "$mlsh.bootstrap-new" ] || { [ -d "$mlsh" ] && [ -z "$(ls -A "$mlsh")" ]; }; then
+	set -- "$mlsh".bootstrap-new.*
+	if [ -d "$folder" ] || [ -e "$1" ] || { [ -d "$mlsh" ] && [ -z "$(ls -A "$mlsh")" ]; }; then
 		say left yes
 	fi
 	for entry in "$receipt"/[0-9]*; do

@@ -159,6 +159,7 @@ for number in $entries; do
 		printf 'step %s %s\n' "$number" "$path"
 		exit 0
 		;;
+	*) keep "$path" "it was made by another version of mlsh, as a $kind" ;;
 	esac || continue
 	printf 'back %s\n' "$path"
 	forget "$entry"

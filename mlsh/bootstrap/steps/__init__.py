@@ -13,6 +13,7 @@ from mlsh.errors import ConfigError, UsageError
 BUILT_IN = {
     "dotfiles": "shells, tmux, git, vim and readline set up, behind one line in each file of yours",
     "env": "the shells of the box read what the other steps set; ~/.local/bin on the PATH",
+    "aliases": "your aliases (mlsh alias), in the shells of the box too",
     "uv": "uv, and a Python where the box has none of 3.9 or newer",
     "tools": "rg, fd, fzf, zoxide, just, and nvitop where there is an NVIDIA GPU",
     "git": "who you are for git, and on request signing by your forwarded agent",
