@@ -62,6 +62,13 @@ def command() -> None:
               help="At most so many; default: 20, in a pipe 50.")  # fmt: skip
 @click.option("--runs", is_flag=True, help="Each time that it ran, the newest first; else each command once.")
 @click.option("--plain", is_flag=True, help="Only the commands; one of several lines takes several.")
+@click.option("--pick", is_flag=True, help="Choose one with a few keys (by fzf where it is) and print it.")
+@click.option("--no-fzf", is_flag=True, envvar="MLSH_NO_FZF",
+              help="Choose by mlsh's own picker, though there is fzf; MLSH_NO_FZF=1 does the same.")  # fmt: skip
+@click.option("--run-on", metavar="BOX", shell_complete=complete_box, help="Run the chosen one there, as a job.")
+@click.option("--alias", "alias", metavar="NAME", help="Make an alias of the chosen one.")
+@click.option("--recipe", "recipe", metavar="NAME", help="Make a recipe of the chosen one.")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask before it runs.")
 @json_option
 @common
 @click.argument("words", metavar="[WORD...]", nargs=-1)
@@ -73,6 +80,12 @@ def search(
     limit: int | None,
     runs: bool,
     plain: bool,
+    pick: bool,
+    no_fzf: bool,
+    run_on: str | None,
+    alias: str | None,
+    recipe: str | None,
+    yes: bool,
     as_json: bool,
     words: tuple[str, ...],
 ) -> None:
@@ -87,6 +100,12 @@ def search(
     from mlsh.history.using import using
 
     query = _query(words, boxes, here, failed, since)
+    if pick or run_on or alias or recipe:
+        from mlsh.cli import history_pick
+
+        wanted = history_pick.Wanted(pick=pick, no_fzf=no_fzf, box=run_on, alias=alias, recipe=recipe, yes=yes)
+        history_pick.choose(query, wanted, _folder())
+        return
     most = limit or (20 if os.isatty(1) else 50)
 
     def look(database: sqlite3.Connection) -> list[Hit]:

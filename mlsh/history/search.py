@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mlsh.history.query import GRAM, Matcher, Query, chosen, expression, pieces_of
@@ -61,6 +61,16 @@ def search(database: sqlite3.Connection, query: Query, *, limit: int, folder: st
         found = _ranked(database, found, query, folder)[:limit]
     hits = ((one, _latest(database, one.digest, query)) for one in found)
     return list(itertools.islice((Hit(one.text, one.uses, run) for one, run in hits if run is not None), limit))
+
+
+def by_rank(database: sqlite3.Connection, ranks: Iterable[int]) -> list[Hit]:
+    """The commands of these ranks, in this order."""
+    found = []
+    for rank in ranks:
+        row = database.execute("SELECT rank, text, digest, uses FROM commands WHERE rank = ?", (rank,)).fetchone()
+        if row is not None and (run := _latest(database, row[2], Query())) is not None:
+            found.append(Hit(row[1], row[3], run))
+    return found
 
 
 def every_run(database: sqlite3.Connection, query: Query, *, limit: int) -> list[Hit]:
