@@ -155,6 +155,32 @@ def test_two_pushes_at_once_end_as_one(local: Reached, home: Path) -> None:
     assert tree(home) == before
 
 
+@pytest.mark.parametrize("verb", ["push", "remove"])
+def test_one_file_that_can_t_be_replaced_leaves_all_as_it_was(
+    local: Reached, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """As `chattr +i` does it, which not every file system has."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    fails = 'for last; do :; done; case $last in */.gitconfig) echo "mv: Operation not permitted" >&2; exit 1 ;; esac\n'
+    for name in ("mv", "rm"):
+        (tools / name).write_text(f'#!/bin/sh\n{fails}exec /bin/{name} "$@"\n')
+        (tools / name).chmod(0o755)
+    (home / ".bashrc").write_text("alias a=b\n")
+    (home / ".zshrc").write_text("alias a=b\n")
+    before = tree(home)
+    if verb == "remove":
+        pushed(local, small())
+        before = tree(home)
+        plan = push.plan_removal(local)
+    else:
+        plan = push.plan(local, small())
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    with pytest.raises(MlshError, match=r"\.gitconfig can't be written: Operation not permitted; nothing was changed"):
+        push.apply(local, plan)
+    assert tree(home) == before
+
+
 # On real boxes
 
 

@@ -137,10 +137,35 @@ done <"$stage/todo"
 
 # From here on to the end: a lost connection must not stop it halfway.
 trap '' HUP INT PIPE TERM
+
+# What has been done up to the step $1 is taken back: one file that can't be replaced (chattr +i, say) leaves all as it was.
+take_back() { # STEP PATH MESSAGE
+	upto=$1
+	n=0
+	while IFS=$tab read -r word text mode sum path; do
+		n=$((n + 1))
+		[ "$n" -lt "$upto" ] || break
+		[ "$word" != del ] || path=$mode sum=$text
+		case $word-$sum in
+		put--) rm -f -- "$path" ;;
+		put-* | del-*) [ ! -f "$stage/was.$n" ] || mv -f -- "$stage/was.$n" "$path" ;;
+		esac
+	done <"$stage/todo"
+	why_not "$2" "$3"
+}
+
+n=0
 while IFS=$tab read -r word text mode sum path; do
+	n=$((n + 1))
 	case $word in
-	put) mv -f -- "$path.mlsh-new" "$path" || refuse no-write "$path could not be replaced; the same command again goes on" ;;
-	del) rm -f -- "$mode" || refuse no-write "$mode could not be removed; the same command again goes on" ;;
+	put)
+		[ "$sum" = - ] || ln -- "$path" "$stage/was.$n" 2>/dev/null || cp -p -- "$path" "$stage/was.$n" 2>/dev/null
+		why=$(mv -f -- "$path.mlsh-new" "$path" 2>&1) || take_back "$n" "$path" "$why"
+		;;
+	del)
+		ln -- "$mode" "$stage/was.$n" 2>/dev/null || cp -p -- "$mode" "$stage/was.$n" 2>/dev/null
+		why=$(rm -f -- "$mode" 2>&1) || take_back "$n" "$mode" "$why"
+		;;
 	rmdir) rmdir -- "$text" 2>/dev/null ;;
 	esac
 done <"$stage/todo"
