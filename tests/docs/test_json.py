@@ -112,3 +112,19 @@ def test_bootstrap(laptop: Laptop) -> None:
     assert set(status["entries"][0]) == sentence(told[1].partition(":")[0])
     gone = first_line(laptop, "bootstrap", "local", "--json", "-y", "--remove")
     assert set(gone) == sentence(re.sub(r"\(.*?\)", "", removed.partition(", each")[0], flags=re.DOTALL))
+def test_dotfiles(laptop: Laptop) -> None:
+    said = first_line(laptop, "dotfiles", "push", "--json", "local")
+    text = section(PAGE, "dotfiles")
+    change = sentence(text.partition("A change has")[2].partition(". What")[0]) - {"file", "line", "create", "change"}
+    assert set(said["changes"][0]) == change - {"remove", "mode"}
+    assert set(said) == sentence(text.partition("one line a box:")[2].partition(".")[0])
+    (laptop.home / ".config/mlsh/bashrc").write_text("mine\n")
+    said = first_line(laptop, "dotfiles", "push", "--json", "local")
+    assert set(said["refused"][0]) == sentence(text.partition("left alone has")[2])
+    text = section(PAGE, "dotfiles list")
+    assert set(first_line(laptop, "dotfiles", "list", "--json")) == sentence(
+        text.partition("a file:")[2].partition(".")[0]
+    )
+    stands = first_line(laptop, "dotfiles", "list", "--json", "local")
+    assert set(stands) == sentence(text.partition("one line each:")[2].partition(".")[0])
+    assert set(stands["files"][0]) == {"path", "state"}
