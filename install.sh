@@ -400,6 +400,7 @@ check_shell_scripts() {
         (cd mlsh/box && shellcheck -s sh -x -- *.sh) && (cd mlsh/sessions && shellcheck -s sh -x -- *.sh box/*.sh) &&
         (cd mlsh/aliases && shellcheck -- shell/*.sh shell/*.bash && shellcheck -s sh -- box/*.sh) &&
         (cd mlsh/bootstrap && shellcheck -s sh -- box/*.sh steps/*.sh) &&
+        (cd mlsh/contact/box && shellcheck -s sh -- *.sh) &&
         (cd mlsh/dotfiles/box && shellcheck -s sh -x -- *.sh) &&
         (cd mlsh/audit/box && shellcheck -s sh -x -- *.sh) &&
         (cd mlsh/history/box && shellcheck -s sh -x -- *.sh) &&

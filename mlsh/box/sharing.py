@@ -74,10 +74,9 @@ class SharedConnection:
         """
         if self._socket is None:
             path = self._settings.ssh_config or os.path.expanduser("~/.ssh/config")
-            try:
-                edited = os.stat(path).st_mtime_ns
-            except OSError:
-                edited = 0
+            # The second is what `mlsh box add` writes: a name that is given to another machine is another connection.
+            files = (path, os.path.join(os.path.dirname(path), "mlsh_config"))
+            edited = "\0".join(map(_edited, files))
             digest = sha256(f"{self._name}\0{path}\0{edited}".encode()).hexdigest()
             self._socket = config.runtime_dir() / digest[:12]
         return self._socket
@@ -216,6 +215,13 @@ class SharedConnection:
             process.run(ssh(self._settings, "-S", str(master), "-O", "exit", "--", self._name), timeout_s=2)
         # A master that was stopped does not hear `exit`: without its socket nobody waits for it any more.
         master.unlink(missing_ok=True)
+
+
+def _edited(path: str) -> str:
+    try:
+        return str(os.stat(path).st_mtime_ns)
+    except OSError:
+        return "0"
 
 
 def _locked(lock: IO[bytes]) -> bool:

@@ -44,7 +44,7 @@ VERBS = {
     "bisect": ("mlsh.cli.bisect", "Find the commit that broke it, though the test is noisy, slow, or elsewhere."),
     "recipe": ("mlsh.cli.recipe", "Have commands at hand that you look up each time, with parameters and steps."),
     "history": ("mlsh.cli.history", "Find what you once typed, here or on a box: when, where, how it ended."),
-    "box": ("mlsh.cli.box", "Look at machines: list, show, doctor, gpus."),
+    "box": ("mlsh.cli.box", "Machines: add one by password once, list, show, doctor, gpus."),
     "doctor": ("mlsh.cli.doctor", "Check this machine: keys, tokens, ssh's settings; says what mends it."),
     "secret": ("mlsh.cli.secret", "Keep secrets for jobs, and find those that got out: set, list, show, remove, scan."),
     "dotfiles": ("mlsh.cli.dotfiles", "Have your shell, tmux, git and vim on any box, and off again."),
