@@ -50,8 +50,15 @@ def of_repository(top: Path, below: Path) -> Iterator[Found | Passed]:
         listed = git(*words, "--exclude-standard")
     except GitFailed as error:
         raise RefusedInput(f"{below}: git does not list its files: {error.said.strip()[:300]}") from None
-    for name in sorted(set(listed.split(b"\0"))):
-        if name:
+    names = sorted(set(listed.split(b"\0")) - {b""})
+    if not names:
+        # A folder that is ignored as a whole; who names it wants it looked at.
+        yield from of_folder(below)
+    for name in names:
+        if (below / os.fsdecode(name)).is_dir():
+            if not (below / os.fsdecode(name)).is_symlink():
+                yield Passed(short(below / os.fsdecode(name)), "a repository of its own: name it to have it looked at")
+        else:
             path = below / os.fsdecode(name)
             yield from of_file(path, str(path.relative_to(top)), "file", LARGE)
 

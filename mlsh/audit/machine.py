@@ -102,7 +102,7 @@ def look(settings: Settings) -> Machine:
     config_file = Path(inventory.config_path(settings))
     folder = config_file.parent if config_file.parent.name == ".ssh" else home / ".ssh"
     unread: list[str] = []
-    options, error = _options(settings)
+    options, identities, error = _options(settings)
     authorized = folder / "authorized_keys"
     hosts = [Path(os.path.expanduser(word)) for word in options.get("userknownhostsfile", "").split()]
     hosts = [path for path in hosts if path != Path(os.devnull)] or [folder / "known_hosts"]
@@ -115,7 +115,7 @@ def look(settings: Settings) -> Machine:
         options=options,
         options_error=error,
         suspects=tuple(_suspects(config_file)),
-        keys=tuple(_keys(folder, unread)),
+        keys=tuple(_keys([*_in_folder(folder, unread), *map(Path, identities)], unread)),
         authorized=_see(authorized),
         authorized_keys=tuple(ssh_keys.publics(_read(authorized, _LARGEST, unread) or b"")),
         known_hosts=tuple(
@@ -178,24 +178,26 @@ def _read(path: Path, most: int, unread: list[str]) -> bytes | None:
         return None
 
 
-def _keys(folder: Path, unread: list[str]) -> list[KeyFile]:
-    """The private keys in ~/.ssh, by what is in the files and not by their names."""
+def _in_folder(folder: Path, unread: list[str]) -> list[Path]:
     try:
-        names = sorted(os.listdir(folder))
+        return [folder / name for name in sorted(os.listdir(folder))]
     except FileNotFoundError:
         return []
     except OSError as error:
         unread.append(f"{short(folder)}: {error.strerror}")
         return []
-    found = []
-    for name in names:
-        path = folder / name
+
+
+def _keys(paths: Iterable[Path], unread: list[str]) -> list[KeyFile]:
+    """The private keys among files, by what is in them and not by their names; each once."""
+    found: dict[str, KeyFile] = {}
+    for path in paths:
         raw = _read(path, _LARGEST_KEY, unread)
         key = ssh_keys.private(raw) if raw else None
         seen = _see(path)
         if key is not None and seen is not None:
-            found.append(KeyFile(seen, _sized(path, key)))
-    return found
+            found.setdefault(seen.path, KeyFile(seen, _sized(path, key)))
+    return list(found.values())
 
 
 def _sized(path: Path, key: ssh_keys.Key) -> ssh_keys.Key:
@@ -212,21 +214,24 @@ def _sized(path: Path, key: ssh_keys.Key) -> ssh_keys.Key:
     return msgspec.structs.replace(key, bits=int(said[0]), kind=key.kind or kinds.get(said[-1], ""))
 
 
-def _options(settings: Settings) -> tuple[dict[str, str], str]:
-    """What ssh would do with a host that no block is for; or why it can't say."""
+def _options(settings: Settings) -> tuple[dict[str, str], list[str], str]:
+    """What ssh would do with a host that no block is for, and which keys it would try; or why it can't say."""
     try:
         ran = process.run([*ssh(settings, "-G"), "--", NOBODY], timeout_s=_LIMIT_S)
     except process.TimedOut as error:
-        return {}, str(error)
+        return {}, [], str(error)
     except MlshError as error:
-        return {}, error.what
+        return {}, [], error.what
     if ran.returncode != 0:
-        return {}, ran.stderr.decode(errors="replace").strip()[:300] or "ssh -G gave no reason"
+        return {}, [], ran.stderr.decode(errors="replace").strip()[:300] or "ssh -G gave no reason"
     options: dict[str, str] = {}
+    identities = []
     for line in ran.stdout.decode(errors="replace").splitlines():
         key, _, value = line.partition(" ")
         options.setdefault(key, value)
-    return options, ""
+        if key == "identityfile":
+            identities.append(os.path.expanduser(value))
+    return options, identities, ""
 
 
 def _suspects(path: Path) -> list[str]:

@@ -134,7 +134,7 @@ def _folder_of(path: Path) -> Path:
 
     if not os.path.lexists(path):
         raise NotFound(f"there is no {path}")
-    return path if path.is_dir() else path.resolve().parent
+    return path.resolve() if path.is_dir() else path.resolve().parent
 
 
 def _settings_home() -> str | None:

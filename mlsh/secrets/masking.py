@@ -12,6 +12,8 @@ MASK = "***"
 # are a hundred, and take ten times as long.
 _GAPLESS = re.compile(r"[A-Za-z0-9_-]{18}")
 
+_COMMANDS = re.compile(r"mysql|maria|mycli|twine|az |mongo|redis|ldap|zip|7z|curl|http|wget|xh |login")
+
 
 def _may_hold(text: str) -> bool:
     if _GAPLESS.search(text):
@@ -24,17 +26,14 @@ def _may_hold(text: str) -> bool:
         or "://" in low
         or "secret" in low
         or "pwd" in low
-        or " -p" in low
-        or " -u" in low
-        or " -a" in low
-        or " -w" in low
-        or "--user" in low
-        or "--proxy-u" in low
+        or (
+            (" -p" in low or " -u" in low or " -a" in low or " -w" in low or "--user" in low or "--proxy-u" in low)
+            and _COMMANDS.search(low) is not None
+        )
         or "auth" in low
         or "cookie" in low
         or "credential" in low
-        or "echo" in low
-        or "printf" in low
+        or ("|" in low and ("echo" in low or "printf" in low))
         or "<<<" in low
         or "sig=" in low
         or "q~" in low

@@ -6,11 +6,14 @@ import re
 
 from mlsh.secrets.rule import Rule
 
+# Their alphabets have more signs than letters, digits, _ and -.
+_WITH_GAPS = frozenset({"azure-client-secret", "azure-storage-key", "azure-sas", "slack-webhook", "stripe-key"})
 _EDGE = r"(?<![A-Za-z0-9])"
 
 
 def _rule(id_: str, what: str, needs: str, pattern: str, rotate: str) -> Rule:
-    return Rule(id_, what, tuple(needs.lower().split()), re.compile(_EDGE + pattern), rotate)
+    is_gapless = id_ not in _WITH_GAPS
+    return Rule(id_, what, tuple(needs.lower().split()), re.compile(_EDGE + pattern), rotate, is_gapless=is_gapless)
 
 
 RULES: tuple[Rule, ...] = (
@@ -252,7 +255,7 @@ RULES: tuple[Rule, ...] = (
         ("-----begin",),
         re.compile(
             r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-            r"((?:[A-Za-z0-9+/=:,.()\s\"]|\\[nrt]|-(?!----)){80,32768}+)"
+            r"((?:[A-Za-z0-9+/=:,.()\s\"]|\\[nrt\s]|-(?!----)){80,32768}+)"
         ),
         "make a new key (ssh-keygen -t ed25519), and take the old one out of every authorized_keys or certificate;"
         " a Google service account's: gcloud iam service-accounts keys create, then keys delete",

@@ -5,11 +5,14 @@ Linear in the text: a rule looks at each line at most once, and no pattern backt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mlsh.secrets import providers, typed
 from mlsh.secrets.plain import is_example
 from mlsh.secrets.rule import Match, Rule
+
+_GAPLESS = re.compile(r"[A-Za-z0-9_-]{16}")
 
 TYPED = (*providers.RULES, *typed.AROUND, *typed.TYPED)
 """The rules for what a shell was given or printed: history, dotfiles, logs."""
@@ -26,10 +29,14 @@ def find(text: str, rules: tuple[Rule, ...] = TYPED) -> list[Match]:
         # A few capitals grow when made small, which would move what follows them.
         low = "".join(small if len(small := char.lower()) == 1 else char for char in text)
     found: list[tuple[int, Match]] = []
+    has_gapless = _GAPLESS.search(text) is not None
     for order, rule in enumerate(rules):
+        if rule.is_gapless and not has_gapless:
+            continue
         for need in rule.needs:
             if need in low:
-                found.extend((order, match) for match in _matches(rule, text, low))
+                if not rule.also or any(other in low for other in rule.also):
+                    found.extend((order, match) for match in _matches(rule, text, low))
                 break
     return _apart(found)
 

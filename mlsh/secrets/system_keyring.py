@@ -127,7 +127,8 @@ class Keyring:
         if isinstance(result, KeyboardInterrupt | SecretsLocked):
             raise result
         raise SecretsLocked(
-            f"the keyring does not open: {type(result).__name__}: {str(result)[:200]}", "is it unlocked?"
+            f"the keyring does not open: {type(result).__name__}: {str(result)[:200]}",
+            "unlock it, or keep secrets in a file: mlsh secret set NAME --in file",
         )
 
 

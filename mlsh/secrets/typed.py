@@ -30,6 +30,7 @@ _NEEDS = ("pass", "pwd", "tok", "secret", "credential", "key")
 _CHANGE = "change it where it is used, and wherever else you use the same one"
 _IS_PASSWORD = re.compile(r"(?i:pass|pwd|secret)")
 _NAME_ONLY = re.compile(r"[A-Z][A-Z0-9_]*")
+_ASSIGNED = re.compile(r"(?<![A-Za-z0-9_$])[A-Z][A-Z0-9_]{0,60}(?:TOKEN|SECRET|_KEY|CREDENTIALS?)=$")
 _PATH = re.compile(
     r"(?:~|\.{0,2})/[A-Za-z0-9._/~-]*|[A-Za-z0-9._-]+\.(?:txt|json|key|pem|ya?ml|env|toml|cfg|ini|py|sh|gpg|age)"
 )
@@ -55,6 +56,8 @@ def _typed(match: re.Match[str], word: str) -> bool:
         return not ("secret" in said and (_NAME_ONLY.fullmatch(value) or value.startswith(("id=", "type="))))
     if is_word_of_models(match.string[: match.start()]):
         return False
+    if _ASSIGNED.search(match.string[: match.end()][: -len(word)]) and len(value) >= 4:
+        return not _PATH.fullmatch(value)  # FOO_TOKEN=abcdefgh: nobody names another thing so
     return len(value) >= 6 and not value.isalpha() and not _PATH.fullmatch(value) and not _CODE.match(value)
 
 
@@ -129,8 +132,9 @@ def _rule(
     pattern: str,
     accepts: Callable[[re.Match[str], str], bool],
     rotate: str = _CHANGE,
+    also: tuple[str, ...] = (),
 ) -> Rule:
-    return Rule(id_, what, needs, re.compile(pattern), rotate, accepts)
+    return Rule(id_, what, needs, re.compile(pattern), rotate, accepts, also=also)
 
 
 def _authorization(accepts: Callable[[re.Match[str], str], bool]) -> Rule:
@@ -202,6 +206,7 @@ TYPED: tuple[Rule, ...] = (
         _NEEDS,
         rf"(?i:{_TELLING}|(?<=[A-Za-z])_key){_IS}",
         _typed,
+        also=("=", ":"),
     ),
     _rule(
         "option",
@@ -209,6 +214,7 @@ TYPED: tuple[Rule, ...] = (
         _NEEDS,
         rf"(?<![A-Za-z0-9-])--?(?:[A-Za-z0-9]{{1,24}}[-_]){{0,3}}(?i:{_TELLING})[ \t]{{1,8}}({WORD})",
         _typed,
+        also=(" -",),
     ),
     _rule(
         "set-command",
@@ -216,6 +222,7 @@ TYPED: tuple[Rule, ...] = (
         _NEEDS,
         rf"(?<![A-Za-z0-9])(?:set|setenv|config|configure)[ \t][^\n;|&]{{0,100}}?(?i:{_TELLING})[ \t]{{1,8}}({WORD})",
         _typed,
+        also=("set", "conf"),
     ),
     _rule(
         "mysql-password",
@@ -223,33 +230,22 @@ TYPED: tuple[Rule, ...] = (
         ("mysql", "mariadb", "mycli"),
         rf"(?:mysql|mariadb|mycli)[a-z_-]{{0,12}}[ \t](?:[^\n;|&]{{0,300}}?[ \t])?-p({WORD})",
         _given,
+        also=(" -p",),
     ),
     _rule(
         "short-option",
         "password after a short option",
-        (
-            "sshpass",
-            "docker",
-            "podman",
-            "mongo",
-            "redis-cli",
-            "ldap",
-            "zip",
-            "7z",
-            "keytool",
-            "buildah",
-            "skopeo",
-            "helm",
-            "oras",
-        ),
+        ("sshpass", "login", "mongo", "redis-cli", "ldap", "zip", "7z", "twine", "az "),
         r"(?:(?<![A-Za-z0-9])(?:sshpass|7za?)[ \t](?:[^\n;|&]{0,200}?[ \t])?-p[ \t]{0,4}"
-        r"|(?:docker|podman|buildah|skopeo|helm|oras)[ \t](?:[^\n;|&]{0,60}?[ \t])?login[ \t]"
-        r"(?:[^\n;|&]{0,200}?[ \t])?-p[ \t]{0,4}"
+        r"|(?<=[ \t])login[ \t]"
+        r"(?:[^\n;|&]{0,200}?[ \t])?-p[ \t]{1,4}"
+        r"|(?:twine|az)[ \t](?:[^\n;|&]{0,200}?[ \t])?-p[ \t]{1,4}"
         r"|mongo(?:sh|dump|restore|import|export)?[ \t](?:[^\n;|&]{0,200}?[ \t])?-p[ \t]{1,4}"
         r"|redis-cli[ \t](?:[^\n;|&]{0,200}?[ \t])?-a[ \t]{1,4}"
         r"|ldap(?:search|modify|add|delete|passwd|whoami)[ \t](?:[^\n;|&]{0,300}?[ \t])?-w[ \t]{1,4}"
         rf"|(?<![A-Za-z0-9])(?:un)?zip[ \t](?:[^\n;|&]{{0,200}}?[ \t])?-P[ \t]{{1,4}})({WORD})",
         _given,
+        also=(" -p", " -a", " -w"),
     ),
     _rule(
         "user-and-password",
@@ -259,6 +255,7 @@ TYPED: tuple[Rule, ...] = (
         r"(?:-u|-U|-a|--user|--proxy-user|--auth)[ \t=]{0,4}"
         rf"(?:\"[^:\"\n$]{{0,128}}+:([^\"\n]*+)|'[^:'\n]{{0,128}}+:([^'\n]*+)|[^\s:\"'$]{{0,128}}+:({WORD}))",
         _given,
+        also=(":",),
     ),
     _rule(
         "wandb-login",
@@ -279,6 +276,7 @@ TYPED: tuple[Rule, ...] = (
         r"|(?:-S|--password-stdin|chpasswd|--with-token|--stdin|--passphrase-fd)[^\n|]{0,120}?<<<[ \t]{0,4}"
         rf"({WORD})",
         _given,
+        also=("|", "<<<"),
     ),
 )
 

@@ -134,6 +134,13 @@ def test_each_kind_of_key_is_judged(laptop: Laptop) -> None:
     assert said.returncode == 71
 
 
+def test_a_key_elsewhere_that_ssh_uses_for_every_host_is_judged_too(laptop: Laptop) -> None:
+    (laptop.home / "keys").mkdir()
+    keygen(laptop.home / "keys/old", "-t", "rsa", "-b", "1024")
+    laptop.ssh_config.write_text(f"Host *\n  IdentityFile {laptop.home}/keys/old\n")
+    assert "keys/old is RSA of 1024 bits" in json.dumps(checked(laptop)["key strength"])
+
+
 @pytest.mark.parametrize(
     ("line", "check"),
     [

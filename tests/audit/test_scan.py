@@ -83,6 +83,19 @@ def test_a_secret_that_was_taken_out_again_is_still_in_the_past(laptop: Laptop) 
     assert not (laptop.home / "ran").exists()
 
 
+def test_what_is_ignored_is_looked_at_where_it_is_named_and_a_repository_within_is_told_of(laptop: Laptop) -> None:
+    folder = laptop.project({"a.py": "x = 1\n", ".gitignore": "out/\n.env\n"})
+    (folder / "out").mkdir()
+    (folder / "out/log.txt").write_text(f"token: {TOKEN}\n")
+    (folder / ".env").write_text(f"HF_TOKEN={OTHER}\n")
+    subprocess.run(["git", "init", "-q", str(folder / "inner")], check=True)
+    (folder / "inner/x.py").write_text(f"t = '{TOKEN}'\n")
+    whole = laptop.run("secret", "scan", ".", cwd=folder)
+    assert "inner: a repository of its own" in whole.stderr
+    named = laptop.run("secret", "scan", "out", ".env", "inner", cwd=folder, check=False)
+    assert [row.split()[0] for row in named.stdout.splitlines()[1:]] == ["~/project/out/log.txt:1", ".env:1", "x.py:1"]
+
+
 def test_what_was_looked_at_and_is_none_is_not_told_again(laptop: Laptop) -> None:
     folder = laptop.project({"t.py": f"a = '{TOKEN}'\nb = '{OTHER}'\n"})
     lines = laptop.run("secret", "scan", ".", "--fingerprints", cwd=folder, check=False).stdout.splitlines()
