@@ -94,13 +94,17 @@ def _end_of_value(lines: list[str], at: int, column: int) -> tuple[int, str]:
 
 def key(name: str) -> str:
     """`name` as a key."""
-    return name if _BARE.match(name) else string(name)
+    return name if _BARE.match(name) else string(name, may_span=False)
 
 
-def string(text: str) -> str:
-    """`text` as a string: as it is, in single quotes, where escapes would make it hard to read."""
+def string(text: str, *, may_span: bool = True) -> str:
+    """`text` as a string: as it is, in single quotes, where escapes would make it hard to read.
+
+    `may_span`: over several lines, as a value may and a key may not.
+    """
     plain = text.isprintable()
-    if "\n" in text and "'''" not in text and not text.endswith("'") and text.replace("\n", "").isprintable():
+    reads_well = text.replace("\n", "").isprintable() and "'''" not in text and not text.endswith("'")
+    if may_span and "\n" in text and reads_well:
         return f"'''\n{text}'''"
     if plain and "'" not in text and ("\\" in text or '"' in text):
         return f"'{text}'"

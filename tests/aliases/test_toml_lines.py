@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlsh.aliases import book, toml_lines
@@ -81,6 +81,7 @@ text = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]) | s
 
 
 @settings(max_examples=150, deadline=None)
+@example(run="", comment="", group="\n", there=False)
 @given(run=text, comment=st.text(st.sampled_from("ab #'\"[]{}="), max_size=8), group=text, there=st.booleans())
 def test_any_text_comes_back_as_it_was_put(run: str, comment: str, group: str, there: bool) -> None:
     before = FILE if there else ""
