@@ -40,7 +40,11 @@ group_option = click.option("-g", "--group", metavar="GROUP", shell_complete=com
 class Verbs(click.Group):
     """A group of which some commands are in modules of their own."""
 
-    elsewhere: Mapping[str, tuple[str, str]] = {}
+    elsewhere: Mapping[str, tuple[str, str]] = {
+        "import": ("mlsh.cli.alias_import", "Take aliases over: from your shell, an rc file, or the starter set."),
+        "stats": ("mlsh.cli.alias_counts", "How often each alias was used, and what it saved."),
+        "suggest": ("mlsh.cli.alias_counts", "Aliases for what you type most, by the keys they save."),
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All of them, in order."""

@@ -208,3 +208,102 @@ def test_the_home_may_be_read_only(laptop: Laptop) -> None:
     ran = laptop.run("alias", "add", "qx", "ls -l", check=False)
     assert ran.returncode == ExitCode.INTERNAL
     assert str(laptop.home / ".config/mlsh") in ran.stderr
+
+
+def test_the_starter_set_comes_with_its_comments_and_hides_nothing(laptop: Laptop) -> None:
+    binary = laptop.home / "bin"
+    binary.mkdir()
+    (binary / "gs").write_text("#!/bin/sh\n")
+    (binary / "gs").chmod(0o755)
+    laptop.env["PATH"] = f"{binary}:{laptop.env['PATH']}"
+    ran = laptop.run("alias", "import", "--starter")
+    assert f"left out: gs: it would hide {binary}/gs" in ran.stderr
+    found = listed(laptop)
+    assert "gs" not in found
+    assert {one["group"] for one in found.values()} == {"git", "gpu", "tmux", "slurm", "docker", "jobs", "files"}
+    assert not [name for name, one in found.items() if one["hides"]]
+    assert file(laptop).read_text().startswith("# The starter set")
+    before = file(laptop).read_text()
+    assert "there already" in laptop.run("alias", "import", "--starter", "--dry-run").stderr
+    assert file(laptop).read_text() == before
+    laptop.run("alias", "import", "--starter", "--shadow", "-g", "git")
+    assert "gs" in listed(laptop)
+
+
+def test_a_part_of_the_starter_set_joins_what_is_there(laptop: Laptop) -> None:
+    put(laptop, "[git]\ngd = 'mine'  # and it stays\n")
+    ran = laptop.run("alias", "import", "--starter", "-g", "git", "-g", "tmux")
+    assert "left out: gd: you have it for: mine" in ran.stderr
+    text = file(laptop).read_text()
+    assert text.startswith("[git]\ngd = 'mine'  # and it stays\n")
+    assert 'tl = "tmux list-sessions"' in text
+    assert "docker" not in text
+    assert laptop.run("alias", "import", "--starter", "-g", "nosuch", check=False).returncode == ExitCode.NOT_FOUND
+
+
+def test_aliases_of_a_shell_are_taken_over_and_the_others_told(laptop: Laptop) -> None:
+    put(laptop, MINE)
+    printed = f"alias qs='other'\nalias qn='git log -3'\nalias cd='cd -P'\nalias qt='curl -H \"X: {SECRET}\"'\n"
+    ran = laptop.run("alias", "import", input=printed)
+    assert {name: one["run"] for name, one in listed(laptop).items()} == {"qs": "git status", "qn": "git log -3"}
+    for says in ("left out: qs: you have it for: git status", "left out: cd: line 3", "left out: qt: line 4"):
+        assert says in ran.stderr
+    assert SECRET not in ran.stderr
+    laptop.run("alias", "import", "--replace", input=printed)
+    assert listed(laptop)["qs"]["run"] == "other"
+    ran = laptop.run("alias", "import", input="no alias here\n", check=False)
+    assert ran.returncode != 0
+    assert "alias -p | mlsh alias import" in ran.stderr
+
+
+def test_proposals_come_from_the_history_and_can_be_added(laptop: Laptop) -> None:
+    history = laptop.home / ".bash_history"
+    history.write_text("git status\n" * 9 + f"export T={SECRET}\n" * 30 + "qs -v\n" * 2)
+    put(laptop, MINE.replace("git status", "git status --short"))
+    out = laptop.run("alias", "suggest", "--json").stdout
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"name": "gs", "run": "git status", "count": 9, "saved": 72}
+    ]
+    assert laptop.run("alias", "suggest").stdout.splitlines()[1].split() == ["72", "9", "gs", "git", "status"]
+    laptop.run("alias", "suggest", "--add", "gs")
+    assert listed(laptop)["gs"]["run"] == "git status"
+    assert laptop.run("alias", "suggest").stdout == ""
+    assert laptop.run("alias", "suggest", "--add", "gs", check=False).returncode == ExitCode.NOT_FOUND
+    counts = laptop.run("alias", "suggest", "--counts").stdout
+    assert counts.splitlines() == ["      2 qs -v", "      9 git status", "     30 export T=***"]
+    stats = {one["name"]: one for one in map(json.loads, laptop.run("alias", "stats", "--json").stdout.splitlines())}
+    assert stats["qs"]["used"] == 2
+    assert (stats["gs"]["used"], stats["gs"]["in_full"], stats["gs"]["could_have_saved"]) == (0, 9, 72)
+    assert "gs" in laptop.run("alias", "stats", "--unused").stdout
+    assert "1 of 2 never used" in laptop.run("alias", "stats").stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "dash"])
+def test_every_shell_reads_the_starter_set_without_a_word(shell: str, tmp_path: Path) -> None:
+    from mlsh.aliases import book, shell_init, store
+    from tests.aliases.shells import Shells
+
+    shells = Shells(tmp_path)
+    aliases = book.parse(store.starter(), "starter")
+    text = shell_init.definitions("sh" if shell == "dash" else shell, aliases)
+    said = shells.run(shell, text, ["mkcd made/deep", "recv (pwd)" if shell == "fish" else 'recv "$PWD"', "..", "dfh"])
+    assert (said.stderr, said.code) == ("", 0)
+    assert b"made/deep\0" in said.stdout
+
+
+@pytest.mark.root
+def test_the_files_for_boxes_work_on_a_box(laptop: Laptop, gpu1: Box) -> None:
+    laptop.add(gpu1)
+    put(laptop, "[a]\nqhi = 'echo hello'\nqfn = 'echo in-{1}'\nqps = 'mlsh ps'\nqhere = { run = 'x', boxes = false }\n")
+    code = "import json; from mlsh.aliases import shell_init; print(json.dumps(shell_init.box_files()))"
+    import sys
+
+    files = json.loads(laptop.command(sys.executable, "-c", code).stdout)
+    assert set(files) == {"aliases.sh", "aliases.fish"}
+    assert "mlsh ps" not in files["aliases.sh"]
+    assert "qhere" not in files["aliases.fish"]
+    for name, text in files.items():
+        gpu1.write(f"~/.config/mlsh/{name}", text, 0o644)
+    script = "shopt -s expand_aliases\n. ~/.config/mlsh/aliases.sh\nqhi there\nqfn x\n"
+    gpu1.write("~/try.sh", script, 0o644)
+    assert laptop.ssh("gpu1", "bash try.sh").stdout == "hello there\nin-x\n"
