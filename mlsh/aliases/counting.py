@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from mlsh.errors import MlshError
+from mlsh.errors import MlshError, NotFound
 from mlsh.history import sources
 from mlsh.history.atuin import read_atuin
 from mlsh.history.sources import Found
@@ -71,12 +71,12 @@ def of_files(found: Iterable[Found], tell: Callable[[str], None]) -> Counter[str
 
 
 def file(path: Path) -> Found:
-    """A history file that a person names; the shell that wrote it by how it begins."""
+    """A history file that a person names; the shell that wrote it by how it begins. Raises NotFound."""
     try:
         with path.open("rb") as opened:
             begin = opened.read(4096)
     except OSError as error:
-        raise MlshError(f"{path}: {error.strerror}") from error
+        raise NotFound(f"{path}: {error.strerror}") from error
     if begin.startswith(b"- cmd:"):
         return Found("fish", path)
     if begin.startswith(b"SQLite format 3"):

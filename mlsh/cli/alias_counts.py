@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlsh.aliases.suggesting import Suggestion
 
 history_option = click.option(
-    "--history", "files", metavar="FILE", multiple=True, type=click.Path(exists=True, dir_okay=False),
+    "--history", "files", metavar="FILE", multiple=True, type=click.Path(),
     help="This history file, of any shell, instead of all of this machine; again for more.",
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ _LARGEST = 4 << 20
 
 
 @click.command(context_settings=HELP)
-@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(allow_dash=True))
 @click.option("--starter", is_flag=True, help="The starter set that comes with mlsh, with its comments.")
 @click.option(
     "-g", "--group", "groups", metavar="GROUP", multiple=True, shell_complete=complete_group,
@@ -99,7 +99,7 @@ def _starter(groups: tuple[str, ...]) -> list[Alias]:
 def _texts(files: tuple[str, ...]) -> list[str]:
     from pathlib import Path
 
-    from mlsh.errors import RefusedInput, UsageError
+    from mlsh.errors import NotFound, RefusedInput, UsageError
 
     if not files and sys.stdin.isatty():
         raise UsageError(
@@ -110,8 +110,11 @@ def _texts(files: tuple[str, ...]) -> list[str]:
         if file == "-":
             data = sys.stdin.buffer.read(_LARGEST + 1)
         else:
-            with Path(file).open("rb") as opened:
-                data = opened.read(_LARGEST + 1)
+            try:
+                with Path(file).open("rb") as opened:
+                    data = opened.read(_LARGEST + 1)
+            except OSError as error:
+                raise NotFound(f"{file}: {error.strerror}") from error
         if len(data) > _LARGEST:
             raise RefusedInput(f"{file} has more than {_LARGEST >> 20} MiB: that is no file of aliases")
         texts.append(data.decode(errors="replace"))

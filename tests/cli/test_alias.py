@@ -81,6 +81,9 @@ def test_a_file_that_is_a_link_stays_one(laptop: Laptop) -> None:
         (["add", "qx", f"curl -H 'Authorization: Bearer {SECRET}'"], ExitCode.REFUSED, "***"),
         (["add", "qx"], ExitCode.USAGE, "mlsh alias add -h"),
         (["remove", "qs", "nosuch"], ExitCode.NOT_FOUND, "nothing was changed"),
+        (["import", "nosuch"], ExitCode.NOT_FOUND, "nosuch: No such file"),
+        (["import", "/"], ExitCode.NOT_FOUND, "Is a directory"),
+        (["suggest", "--history", "nosuch"], ExitCode.NOT_FOUND, "nosuch: No such file"),
         (["list", "nosuch"], ExitCode.NOT_FOUND, "mlsh alias list"),
     ],
 )
