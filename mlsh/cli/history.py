@@ -171,6 +171,27 @@ def sync(as_json: bool, boxes: tuple[str, ...]) -> None:
         raise SystemExit(int(code))
 
 
+@command.command(context_settings=_HELP, short_help="Print what has a shell note how each command ended, and where.")
+@common
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def hook(shell: str) -> None:
+    """Print what has a shell note when each command began and ended, its exit code, and the folder.
+
+    The shells' own histories have little of that. It starts no program, and notes no line that begins with a space.
+
+    \b
+      mlsh history hook bash > ~/.config/mlsh/record.bash
+      echo '. ~/.config/mlsh/record.bash' >> ~/.bashrc
+
+    The notes are in ~/.local/state/mlsh/recorded, for your eyes only, and as you typed them: with secrets.
+    """
+    from pathlib import Path
+
+    import mlsh.history
+
+    click.echo(Path(mlsh.history.__file__).with_name(f"record.{shell}").read_text(), nl=False)
+
+
 def _print_pulled(pulled: Pulled, as_json: bool) -> None:
     import json
 

@@ -34,13 +34,14 @@ class Kept(NamedTuple):
 class _Command:
     """A command of this batch: how many runs are new, and when the latest was."""
 
-    __slots__ = ("digest", "new", "order_s", "same", "text")
+    __slots__ = ("digest", "new", "order_s", "others", "same", "text")
 
     def __init__(self, text: str, digest: int) -> None:
         self.text, self.digest = text, digest
         self.new = 0
         self.order_s = 0.0
         self.same: SameRuns | None = None
+        self.others: bool | None = None
 
 
 def digest_of(text: str) -> int:
@@ -102,6 +103,8 @@ class _Batch:
         if entry.when_s is None:
             if self._only_unknown and (command.new or self._ran_here(command.digest)):
                 return
+            if self._is_told_by_others(command, number(source)):
+                return
         elif known := command.same.find(entry.when_s, source):
             self._fill_in(known, entry)
             return
@@ -126,6 +129,14 @@ class _Batch:
     def _ran_here(self, digest: int) -> bool:
         found = "SELECT EXISTS (SELECT 1 FROM runs WHERE digest = ? AND box = ?)"
         return bool(self._database.execute(found, (digest, self._box)).fetchone()[0])
+
+    def _is_told_by_others(self, command: _Command, source: int) -> bool:
+        """Whether another history of this box has the command. One without times then tells of the same runs."""
+        if command.others is None:
+            found = "SELECT EXISTS (SELECT 1 FROM runs WHERE digest = ? AND box = ? AND source <> ?)"
+            row = self._database.execute(found, (command.digest, self._box, source)).fetchone()
+            command.others = not self._is_first and bool(row[0])
+        return command.others
 
     def _fill_in(self, known: Known, entry: Entry) -> None:
         """Add what this entry tells and the earlier one of the same run did not."""

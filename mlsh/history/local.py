@@ -74,7 +74,11 @@ def keep_reading(database: sqlite3.Connection, box: str, path: str, was: Positio
         entries = reading.entries
         end_s = reading.position.mtime_s or time.time()
         orders = ordered(entries, was.mtime_s or 0.0, end_s)
-        kept = keep(database, box, entries, orders, only_unknown=reading.only_unknown) if entries else Kept(0, 0)
+        # A second file of a box may be a copy of the first, made when its place was changed.
+        known = "SELECT EXISTS (SELECT 1 FROM files WHERE box = ? AND path <> ?)"
+        is_second = was == Position() and database.execute(known, (box, path)).fetchone()[0] == 1
+        only_unknown = reading.only_unknown or is_second
+        kept = keep(database, box, entries, orders, only_unknown=only_unknown) if entries else Kept(0, 0)
         position = msgspec.json.encode(reading.position).decode()
         database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (box, path, position))
     return kept

@@ -1,7 +1,8 @@
 r"""What the recording hook of `record.bash`, `record.zsh` and `record.fish` appends.
 
 A record is `BEGIN END EXIT␟FOLDER␟COMMAND␞\n`; ␟ and ␞ are the bytes 0x1f and 0x1e, which the hook takes out of a
-command. The times are seconds since 1970, with `,` for the point where the shell's language has that.
+command. The times are seconds since 1970, with `,` for the point where the shell's language has that. EXIT may have
+` h` behind it: then COMMAND is what bash's `history 1` prints.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from mlsh.history.entry import Entry
 
 END = b"\x1e\n"
 _RECORD = re.compile(
-    rb"([0-9]{1,12})([.,][0-9]{1,9})? ([0-9]{1,12})([.,][0-9]{1,9})? ([0-9]{1,3})\x1f([^\x1e\x1f]*)\x1f([^\x1e\x1f]+)"
+    rb"([0-9]{1,12})([.,][0-9]{1,12})? ([0-9]{1,12})([.,][0-9]{1,12})? ([0-9]{1,3})( h)?"
+    rb"\x1f([^\x1e\x1f]*)\x1f([^\x1e\x1f]+)"
 )
+_NUMBER = re.compile(rb"^ *[0-9]+[ *] ")
 
 
 def parse_recorded(data: bytes) -> Iterator[Entry]:
@@ -23,13 +26,19 @@ def parse_recorded(data: bytes) -> Iterator[Entry]:
         match = _RECORD.fullmatch(record)
         if match is None:
             continue
+        command = match[8]
+        if match[6]:
+            # As bash's `history 1` prints it: a number, a mark where the line was edited, a space.
+            command = _NUMBER.sub(b"", command, count=1).removesuffix(b"\n")
+        if not command.strip() or command[:1].isspace():
+            continue
         begin, end = _seconds(match[1], match[2]), _seconds(match[3], match[4])
         yield Entry(
-            match[7].decode(errors="replace"),
+            command.decode(errors="replace"),
             begin,
             int(match[5]),
             round(max(0.0, end - begin), 3),
-            match[6].decode(errors="replace"),
+            match[7].decode(errors="replace"),
             source="mlsh",
         )
 

@@ -38,7 +38,13 @@ def find_local(environ: Mapping[str, str] = os.environ) -> list[Found]:
     home = Path(environ.get("HOME") or os.path.expanduser("~"))
     data = _xdg(environ, "XDG_DATA_HOME", home / ".local/share")
     state = _xdg(environ, "XDG_STATE_HOME", home / ".local/state")
-    wanted = [Found("bash", home / name) for name in _BASH] + [
+    # Those with times and exit codes first: what the others tell without is then known to be the same.
+    wanted = [Found("atuin", Path(environ.get("ATUIN_DB_PATH") or data / "atuin/history.db"))]
+    if (state / "mlsh/recorded").is_dir():
+        files = sorted((state / "mlsh/recorded").iterdir())
+        wanted += [Found("mlsh", path) for path in files if not path.name.endswith(".now")]
+    wanted += [Found("bash", home / name) for name in _BASH]
+    wanted += [
         Found("bash", state / "bash/history"),
         Found("bash", state / "mlsh/bash_history"),  # where mlsh's own dotfiles have bash write
     ]
@@ -50,9 +56,6 @@ def find_local(environ: Mapping[str, str] = os.environ) -> list[Found]:
         wanted.append(Found(_kind(path), path))
     if (data / "fish").is_dir():
         wanted += [Found("fish", path) for path in sorted((data / "fish").glob("*_history"))]
-    wanted.append(Found("atuin", Path(environ.get("ATUIN_DB_PATH") or data / "atuin/history.db")))
-    if (state / "mlsh/recorded").is_dir():
-        wanted += [Found("mlsh", path) for path in sorted((state / "mlsh/recorded").iterdir())]
     seen: set[tuple[int, int]] = set()
     found = []
     for one in wanted:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bed import Bed, Box, Laptop, wait_for
-from tests.bench import probe_cases, queue_cases, watch_cases
+from tests.bench import history_cases, probe_cases, queue_cases, watch_cases
 from tests.bench.measure import Row, once, pairs, row
 
 
@@ -301,5 +301,6 @@ CASES: dict[str, Callable[[Bench], list[Row]]] = {
     "drain": queue_cases.drain,
     "freed": queue_cases.freed,
     "waiting": queue_cases.waiting,
+    "history": history_cases.history,
     "changed": lambda bench: changed_repo(bench, 10_000),
 }

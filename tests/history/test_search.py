@@ -121,6 +121,12 @@ def test_a_rewritten_file_adds_no_second_run_of_what_has_no_time(database: sqlit
     assert kept == (1, 1)
 
 
+def test_a_history_without_times_adds_nothing_to_one_with_times(database: sqlite3.Connection) -> None:
+    put(database, [Entry("make", 1000.0, 2, 7.0, "/src", "laptop", "mlsh")])
+    assert put(database, [Entry("make", source="bash"), Entry("ls", source="bash")]).runs == 1
+    assert put(database, [Entry("make", source="bash")], box="gpu1").runs == 1
+
+
 def test_secrets_are_nowhere_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     secret = "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH"  # noqa: S105

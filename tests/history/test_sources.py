@@ -45,12 +45,12 @@ def test_every_shell_of_this_machine_is_read_and_a_linked_file_once(tmp_path: Pa
     atuin(tmp_path / ".local/share/atuin/history.db").close()
     environ = {"HOME": str(tmp_path), "HISTFILE": str(tmp_path / "elsewhere")}
     assert [(e.source, e.command) for e in read_local(environ)] == [
+        ("atuin", "make"),
+        ("atuin", "still running"),
         ("bash", "from bash"),
         ("zsh", "from zsh"),
         ("zsh", "named by HISTFILE"),
         ("fish", "from fish"),
-        ("atuin", "make"),
-        ("atuin", "still running"),
     ]
 
 

@@ -67,6 +67,11 @@ one() { # KIND PATH
 	tell "$kind" "$path" "$seen" "$size" "$mtime" "$start"
 }
 
+# Those with times and exit codes first: what the others tell without is then known to be the same.
+one atuin "$data/atuin/history.db" "$@"
+for path in "$state"/mlsh/recorded/*; do
+	case $path in *.now) ;; *) one mlsh "$path" "$@" ;; esac
+done
 for path in .bash_history .local/state/bash/history .local/share/bash/history .bash_eternal_history; do
 	one bash "$HOME/$path" "$@"
 done
@@ -79,9 +84,5 @@ done
 one zsh "$state/zsh/history" "$@"
 for path in "$data"/fish/*_history; do
 	one fish "$path" "$@"
-done
-one atuin "$data/atuin/history.db" "$@"
-for path in "$state"/mlsh/recorded/*; do
-	one mlsh "$path" "$@"
 done
 printf '%s end\n' "$nonce"
