@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlsh.cli.options import common, complete_box, json_option
+from mlsh.cli.options import common, complete_box, dry_run_option, json_option
 
 if TYPE_CHECKING:
     import sqlite3
@@ -169,6 +169,63 @@ def sync(as_json: bool, boxes: tuple[str, ...]) -> None:
     if errors:
         code = errors[0].exit_code if len({error.exit_code for error in errors}) == 1 else ExitCode.UNREACHABLE
         raise SystemExit(int(code))
+
+
+@command.command(context_settings=_HELP, short_help="Take commands out of the history for good.")
+@click.option("--on", "box", metavar="BOX", shell_complete=complete_box, help="In place of words: all of this box.")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@dry_run_option
+@common
+@click.argument("words", metavar="[WORD...]", nargs=-1)
+def forget(box: str | None, yes: bool, dry_run: bool, words: tuple[str, ...]) -> None:
+    """Forget every command that has all the WORDs, on this machine and on every box. It does not come back.
+
+    That is mlsh's own database. The shells' files are not touched: what they have of it stays there, and is left out
+    when they are read again. With --on, all that ran on a box is forgotten; another sync brings it back.
+    """
+    from mlsh.cli.talk import say
+    from mlsh.errors import NotFound, UsageError
+    from mlsh.history import forgetting
+    from mlsh.history.using import using
+
+    words = tuple(word for word in words if word)
+    if bool(words) == bool(box):
+        raise UsageError("forget what? name words, or a box", "mlsh history forget WORD; mlsh history forget --on BOX")
+
+    def of_box(database: sqlite3.Connection) -> None:
+        assert box is not None  # noqa: S101 - see below
+        count = forgetting.count_of(database, box)
+        if not count:
+            raise NotFound(f"nothing that ran on {box} is in the history")
+        if dry_run:
+            click.echo(f"would forget {count} runs on {box}")
+        elif yes or click.confirm(f"Forget {count} runs on {box}?", err=True):
+            forgetting.forget_box(database, box)
+            say(f"{count} runs on {box} are forgotten")
+
+    def of_words(database: sqlite3.Connection) -> None:
+        found = forgetting.find(database, words)
+        if not found:
+            _nothing_found(_query(words, (), False, False, ""))
+        if dry_run:
+            for one in found:
+                click.echo(_shown(one.text))
+            return
+        for one in found[:10]:
+            click.echo(f"  {_shown(one.text)}", err=True)
+        if len(found) > 10:
+            click.echo(f"  and {len(found) - 10} more: mlsh history forget --dry-run ...", err=True)
+        if yes or click.confirm(f"Forget {'this' if len(found) == 1 else f'these {len(found)}'}?", err=True):
+            forgetting.forget(database, found)
+            say(f"{len(found)} forgotten here; the shells' own files (~/.bash_history, ...) still have what they have")
+
+    using(of_box if box else of_words, say)
+
+
+def _shown(text: str) -> str:
+    from mlsh.shell.visible import printable
+
+    return printable(text)
 
 
 @command.command(context_settings=_HELP, short_help="Print what has a shell note how each command ended, and where.")

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from mlsh.history.database import Damaged, opened, path_of, set_aside
 from mlsh.history.local import refresh
+from mlsh.history.salvage import salvage
 
 T = TypeVar("T")
 
@@ -30,7 +31,11 @@ def using(work: Callable[[sqlite3.Connection], T], tell: Callable[[str], None], 
             aside = set_aside(where, error.inode)
             if aside is not None:
                 tell(
-                    f"the history's database is damaged ({error.what}); it is now {aside}, and a new one is made "
-                    "from the shells' files here. For those of boxes: mlsh history sync"
+                    f"the history's database is damaged ({error.what}); it is kept as {aside}, and a new one is made "
+                    "from the shells' files here"
                 )
+                with opened(where) as database:
+                    refresh(database, tell)
+                    saved = salvage(database, aside)
+                tell(f"{saved} more runs were read from the damaged one; what a box still has: mlsh history sync")
     raise AssertionError

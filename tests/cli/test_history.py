@@ -124,3 +124,46 @@ def test_a_full_or_read_only_disk_is_told(laptop: Laptop) -> None:
     assert said.returncode == 70
     assert ".local/state/mlsh" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+def test_what_is_forgotten_is_gone_from_the_file_and_does_not_come_back(laptop: Laptop) -> None:
+    write(laptop, "git push", "mytool --login hunter-two-words", "ls")
+    laptop.run("history")
+    shown = laptop.run("history", "forget", "--dry-run", "hunter").stdout
+    assert shown == "mytool --login hunter-two-words\n"
+    refused = laptop.run("history", "forget", "hunter", check=False, input="n\n")
+    assert refused.returncode == 0
+    assert "mytool" in laptop.run("history", "--plain").stdout
+    assert "1 forgotten" in laptop.run("history", "forget", "-y", "hunter").stderr
+    held = b"".join(file.read_bytes() for file in database_of(laptop).parent.iterdir())
+    assert b"hunter-two" not in held
+    write(laptop, "mytool --login hunter-two-words", "git pull")
+    assert laptop.run("history", "--plain").stdout == "git pull\nls\ngit push\n"
+    assert laptop.run("history", "forget", "-y", "hunter", check=False).returncode == 66
+    assert laptop.run("history", "forget", check=False).returncode == 2
+
+
+def test_the_same_line_is_used_again_on_a_box_only_after_a_yes(laptop: Laptop) -> None:
+    write(laptop, "echo ran >>out", "echo other", "export HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyzABCDEFGH")
+    several = laptop.run("history", "--run-on", "local", "echo", check=False)
+    assert several.returncode == 2
+    assert "echo other" in several.stderr
+    masked = laptop.run("history", "--run-on", "local", "-y", "HF_TOKEN", check=False)
+    assert masked.returncode == 65
+    refused = laptop.run("history", "--run-on", "local", "ran", check=False, input="n\n")
+    assert refused.returncode == 1
+    assert not (laptop.home / "out").exists()
+    assert "echo ran >>out" in refused.stderr
+
+
+def test_an_alias_and_a_recipe_are_made_of_a_line(laptop: Laptop) -> None:
+    write(laptop, "nvidia-smi --query-gpu=memory.used --format=csv")
+    laptop.run("history", "--alias", "gpumem", "nvidia-smi")
+    assert "gpumem" in laptop.run("alias", "list").stdout
+    laptop.run("history", "--recipe", "gpu-memory", "nvidia-smi")
+    assert "--query-gpu=memory.used" in laptop.run("recipe", "show", "gpu-memory").stdout
+
+
+def test_the_hook_is_printed_for_each_shell(laptop: Laptop) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "__mlsh_notes" in laptop.run("history", "hook", shell).stdout

@@ -151,3 +151,25 @@ def test_an_answer_that_was_cut_is_not_taken_for_a_whole_one(cut: int) -> None:
     assert parse(answer, NONCE).files[0].data == b"a\nb\n"
     with pytest.raises(ValueError, match="cut short"):
         parse(answer[:-cut], NONCE)
+
+
+def test_what_a_box_no_longer_has_is_saved_from_a_damaged_database(laptop: Laptop, fresh_box: Box) -> None:
+    laptop.add(fresh_box)
+    fresh_box.write("~/.bash_history", lines(0, 50))
+    sync(laptop, "fresh")
+    fresh_box.write("~/.bash_history", "")
+    path = laptop.home / ".local/state/mlsh/history/history.db"
+    data = bytearray(path.read_bytes())
+    database = sqlite3.connect(path)
+    (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'command_digest'").fetchone()
+    database.close()
+    at = (root - 1) * 4096
+    data[at : at + 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+    (laptop.home / ".bash_history").write_text("#1790000000\nsomething new\n")
+    said = laptop.run("history", "--plain", "--on", "fresh", "-n", "999")
+    assert "damaged" in said.stderr
+    assert sorted(said.stdout.splitlines()) == sorted(f"command {n}" for n in range(50))
+    assert "damaged" not in laptop.run("history").stderr
+    laptop.run("history", "forget", "-y", "--on", "fresh")
+    assert on(laptop, "fresh") == []
