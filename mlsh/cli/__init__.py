@@ -57,6 +57,17 @@ VERBS = {
 }
 
 
+SECTIONS = {
+    "Jobs": ("run", "ps", "logs", "attach", "cancel", "wait", "retry", "show", "diff", "top", "hold", "release", "drain",
+             "rm", "prune"),
+    "What jobs make and need": ("pull", "push", "forward", "session", "secret"),
+    "When something broke": ("bisect", "revert", "undo", "redo", "save", "rescue"),
+    "Machines": ("box", "bootstrap", "dotfiles", "find", "edit", "z"),
+    "Your shell": ("recipe", "history", "alias", "shell", "completion", "doctor", "demo"),
+}  # fmt: skip
+"""The verbs as `--help` shows them; each is in one section."""
+
+
 class Verbs(click.Group):
     """A group whose commands are imported when they run."""
 
@@ -76,10 +87,12 @@ class Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of verbs in `--help`, from the table."""
+        """The list of verbs in `--help`, from the tables."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, help_) for verb, (_, help_) in VERBS.items()])
+        width = max(map(len, VERBS))
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(verb.ljust(width), VERBS[verb][1]) for verb in verbs if verb in VERBS])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Complete a verb from the table."""

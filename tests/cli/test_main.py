@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mlsh.cli import VERBS
+from mlsh.cli import SECTIONS, VERBS
 from mlsh.errors import ExitCode
 from tests.bed import Laptop
 
@@ -156,3 +156,8 @@ def test_it_runs_as_a_module_and_as_a_command(laptop: Laptop) -> None:
     said = {laptop.run("-V").stdout, laptop.command("mlsh", "--version").stdout}
     assert len(said) == 1
     assert subprocess.run([sys.executable, "-m", "mlsh", "--version"], check=False, capture_output=True).returncode == 0
+
+
+def test_the_help_shows_each_verb_once() -> None:
+    shown = [verb for verbs in SECTIONS.values() for verb in verbs if verb in VERBS]
+    assert sorted(shown) == ALL

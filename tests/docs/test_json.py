@@ -112,6 +112,8 @@ def test_bootstrap(laptop: Laptop) -> None:
     assert set(status["entries"][0]) == sentence(told[1].partition(":")[0])
     gone = first_line(laptop, "bootstrap", "local", "--json", "-y", "--remove")
     assert set(gone) == sentence(re.sub(r"\(.*?\)", "", removed.partition(", each")[0], flags=re.DOTALL))
+
+
 def test_dotfiles(laptop: Laptop) -> None:
     said = first_line(laptop, "dotfiles", "push", "--json", "local")
     text = section(PAGE, "dotfiles")
