@@ -7,10 +7,12 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from mlsh.audit.files import Passed
 from mlsh.audit.found import Found
 from mlsh.audit.text import Where, decoded, look
-from mlsh.box import Box
+from mlsh.box import LOCAL, Box
 from mlsh.errors import BoxUnfit, MlshError
 
 # Of each file; a history of more than a million lines.
@@ -34,6 +36,27 @@ def of_home(box: Box) -> list[Found | Passed]:
     if f"\n{mark} end\n".encode() not in ran.stdout:
         raise BoxUnfit(box.name, "no-reply", "its files did not arrive whole", f"try: mlsh box doctor {box.name}")
     return list(parse(box.name, ran.stdout, mark.encode()))
+
+
+def of_atuin() -> Iterator[Found | Passed]:
+    """The secrets in atuin's database of this machine, where there is one; `line` is the number of the entry."""
+    from mlsh.audit.files import short
+    from mlsh.history.atuin import read_atuin
+    from mlsh.history.sources import find_local
+
+    for kind, path in find_local():
+        if kind != "atuin":
+            continue
+        try:
+            entries = list(read_atuin(path))
+        except MlshError as error:
+            yield Passed(short(path), error.what)
+            continue
+        # An entry is a line, so that the number of a line is that of its entry.
+        text = "\n".join(entry.command.replace("\n", " ") for entry in entries)
+        for found in look(Where(LOCAL, "history", short(path)), text):
+            when = entries[found.line - 1].when_s
+            yield msgspec.structs.replace(found, when_s=None if when is None else int(when))
 
 
 def parse(box: str, out: bytes, mark: bytes) -> Iterator[Found | Passed]:

@@ -46,7 +46,7 @@ VERBS = {
     "history": ("mlsh.cli.history", "Find what you once typed, here or on a box: when, where, how it ended."),
     "box": ("mlsh.cli.box", "Machines: add one by password once, list, show, doctor, gpus."),
     "doctor": ("mlsh.cli.doctor", "Check this machine: keys, tokens, ssh's settings; says what mends it."),
-    "secret": ("mlsh.cli.secret", "Keep secrets for jobs, and find those that got out: set, list, show, remove, scan."),
+    "secret": ("mlsh.cli.secret", "Keep secrets for jobs, and find those that got out: set, list, remove, scan."),
     "dotfiles": ("mlsh.cli.dotfiles", "Have your shell, tmux, git and vim on any box, and off again."),
     "bootstrap": ("mlsh.cli.bootstrap", "Make boxes ready: dotfiles, uv, tools; and take it away again."),
     "drain": ("mlsh.cli.drain", "Let no job begin on a box any more, or again."),

@@ -163,6 +163,27 @@ def remove(names: tuple[str, ...], yes: bool, dry_run: bool) -> None:
         say(f"{name} is forgotten")
 
 
+@command.command(context_settings=_HELP, short_help="Give the encrypted file another passphrase.")
+@common
+def passphrase() -> None:
+    """Give the encrypted file another passphrase. Both are asked for; a key file gives only the one of now."""
+    from mlsh.cli.talk import say
+    from mlsh.errors import NotFound
+    from mlsh.secrets import passphrase as words
+    from mlsh.secrets.store import Store
+
+    store = Store()
+    if not store.file.exists():
+        raise NotFound(
+            f"there is no encrypted file {store.file}",
+            "the first secret in it makes it: mlsh secret set NAME --in file",
+        )
+    store.change_passphrase()
+    say(f"{store.file} has the new passphrase; copies of the file from before still open with the old one")
+    if (key := words.key_file()) is not None:
+        say(f"put the new passphrase into {key} too: what is in there opens the file no more")
+
+
 def _usual_place(store: Store) -> Place:
     from mlsh.cli.talk import say
 

@@ -96,6 +96,7 @@ def _here(paths: Iterable[Path], history: bool, jobs: bool) -> Iterator[Found | 
     tops = [files.repository_of(_folder_of(path)) for path in chosen or [Path.cwd()]]
     if not chosen:
         yield from homes.of_home(open_box(LOCAL))
+        yield from homes.of_atuin()
         if tops[0] is not None:
             yield from files.of_repository(tops[0], tops[0])
     for path, top in zip(chosen, tops, strict=False):

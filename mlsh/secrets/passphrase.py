@@ -26,9 +26,12 @@ def existing(path: str) -> str:
     return _from_file() or ask(f"Passphrase of {path}: ", why=f"{path} needs its passphrase")
 
 
-def new(path: str) -> str:
-    """A passphrase for a file that is to be made: asked for twice. Raises RefusedInput for one that is too short."""
-    given = _from_file()
+def new(path: str, *, from_file: bool = True) -> str:
+    """A passphrase for a file that is to be made: asked for twice. Raises RefusedInput for one that is too short.
+
+    `from_file`: the key file's, where there is one.
+    """
+    given = _from_file() if from_file else None
     if given is None:
         given = ask(f"A passphrase for {path} (new): ", why=f"{path} needs a passphrase")
         if len(given) >= SHORTEST and ask("The same again: ", why="") != given:

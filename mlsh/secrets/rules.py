@@ -46,6 +46,8 @@ def _matches(rule: Rule, text: str, low: str) -> Iterator[Match]:
         yield from _accepted(rule, text, 0, len(text))
         return
     for start, end in _lines(rule.needs, low):
+        if rule.also and not any(other in low[start:end] for other in rule.also):
+            continue
         yield from _accepted(rule, text, start, end)
 
 

@@ -143,6 +143,18 @@ class Store:
                 self._take_out(name, place)
         return bool(places)
 
+    def change_passphrase(self) -> None:
+        """Encrypt the file anew, with a passphrase that is asked for. Raises SecretsLocked, RefusedInput."""
+        from mlsh.secrets import passphrase, vault
+
+        self._open()
+        made = vault.create(passphrase.new(str(self.file), from_file=False))
+        with self._locked():
+            # What another mlsh wrote while the person typed is in it too.
+            opened = self._open()
+            fresh = vault.Opened(opened.values, opened.names, made.salt, made.key)
+            self._write_file(fresh, opened.values, opened.names)
+
     def _take_out(self, name: str, place: Place) -> None:
         if place == "keyring":
             self.keyring.remove(name)

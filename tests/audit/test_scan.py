@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -44,6 +45,20 @@ def test_histories_dotfiles_and_the_repository_are_looked_through(laptop: Laptop
     explained = laptop.run("secret", "scan", "--explain", "--json", cwd=folder, check=False)
     assert {one["kind"] for one in found(explained.stdout)} == {"history", "dotfile", "file"}
     assert TOKEN not in explained.stdout + explained.stderr
+
+
+def test_the_database_of_atuin_is_looked_through(laptop: Laptop) -> None:
+    path = laptop.home / ".local/share/atuin/history.db"
+    path.parent.mkdir(parents=True)
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE history (id TEXT, timestamp INTEGER, command TEXT)")
+        rows = [("1", 1600000000 * 10**9, "ls\nls"), ("2", 1700000000 * 10**9, f"gh {TOKEN}")]
+        database.executemany("INSERT INTO history VALUES (?, ?, ?)", rows)
+    (one,) = found(laptop.run("secret", "scan", "--json", check=False).stdout)
+    assert (one["place"], one["line"], one["when_s"]) == ("~/.local/share/atuin/history.db", 2, 1700000000)
+    path.write_bytes(b"no database")
+    said = laptop.run("secret", "scan")
+    assert "not looked at: ~/.local/share/atuin/history.db" in said.stderr
 
 
 def test_nothing_found_is_said_and_exits_with_0(laptop: Laptop) -> None:

@@ -1,6 +1,8 @@
 """`mlsh secret` as a person uses it: real processes, a real file. What a user would lose: secrets, or their secrecy."""
 
 import json
+import os
+import pty
 import stat
 import sys
 import threading
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bed import Laptop, Sit, wait_for
+from tests.bed import Laptop, wait_for
 
 VALUE = "hf_s3cr3t'$(x)\"Ω"
 NEEDLE = b"hf_s3cr3t"
@@ -136,44 +138,58 @@ def test_a_launch_imports_no_keyring_and_no_cryptography_unless_it_needs_them(la
     ]
 
 
-def test_a_person_is_asked_unseen_for_the_passphrase_twice_and_for_the_value(laptop: Laptop, sit_down: Sit) -> None:
-    # On a terminal of its own, as a person has it: /dev/tty must be this one.
-    import os
-    import pty
+class Asked:
+    """mlsh on a terminal that is its own, as a person has it, so that /dev/tty is this one."""
 
-    pid, main = pty.fork()
-    if pid == 0:
-        os.chdir(laptop.home)
-        os.execve(sys.executable, [sys.executable, "-m", "mlsh", "secret", "set", "HF_TOKEN"], laptop.env)
-    os.set_blocking(main, False)
-    seen = b""
+    def __init__(self, laptop: Laptop, *words: str) -> None:
+        self.pid, self._main = pty.fork()
+        if self.pid == 0:
+            os.chdir(laptop.home)
+            os.execve(sys.executable, [sys.executable, "-m", "mlsh", *words], laptop.env)
+        os.set_blocking(self._main, False)
+        self.seen = b""
 
-    def shows(text: bytes) -> None:
+    def answers(self, prompt: bytes, text: str) -> None:
+        """Wait for a question, and type."""
+        self.shows(prompt)
+        self.seen = b""
+        os.write(self._main, text.encode() + b"\n")
+
+    def shows(self, text: bytes) -> None:
         def there() -> bool:
-            nonlocal seen
             with suppress(OSError):
-                seen += os.read(main, 65536)
-            return text in seen
+                self.seen += os.read(self._main, 65536)
+            return text in self.seen
 
-        wait_for(there, 30, f"{text!r} on the terminal")
+        wait_for(there, 40, f"{text!r} on the terminal")
 
-    try:
-        shows(b"Value of HF_TOKEN (not shown): ")
-        os.write(main, VALUE.encode() + b"\n")
-        shows(b"(new): ")
-        os.write(main, b"correct horse battery\n")
-        shows(b"The same again: ")
-        os.write(main, b"correct horse battery\n")
-        shows(b"HF_TOKEN is in the encrypted file")
-        assert NEEDLE not in seen
-        assert b"horse" not in seen
-    finally:
-        os.close(main)
-        os.waitpid(pid, 0)
+    def ends(self) -> None:
+        os.close(self._main)
+        os.waitpid(self.pid, 0)
+
+
+def test_a_person_is_asked_unseen_for_the_value_and_twice_for_the_passphrase_and_may_change_it(laptop: Laptop) -> None:
+    asked = Asked(laptop, "secret", "set", "HF_TOKEN")
+    asked.answers(b"Value of HF_TOKEN (not shown): ", VALUE)
+    asked.answers(b"(new): ", "correct horse battery")
+    asked.answers(b"The same again: ", "correct horse battery")
+    asked.shows(b"HF_TOKEN is in the encrypted file")
+    assert NEEDLE not in asked.seen
+    assert b"horse" not in asked.seen
+    asked.ends()
     key = laptop.home / "key"
     key.write_text("correct horse battery")
     key.chmod(0o600)
     env = {"MLSH_SECRETS_PASSPHRASE_FILE": str(key)}
+    assert laptop.run("secret", "show", "HF_TOKEN", "--value", env=env).stdout == f"{VALUE}\n"
+    asked = Asked(laptop, "secret", "passphrase")
+    asked.answers(b"Passphrase of", "correct horse battery")
+    asked.answers(b"(new): ", "another staple")
+    asked.answers(b"The same again: ", "another staple")
+    asked.shows(b"has the new passphrase")
+    asked.ends()
+    assert laptop.run("secret", "show", "HF_TOKEN", "--value", env=env, check=False).returncode == 77
+    key.write_text("another staple")
     assert laptop.run("secret", "show", "HF_TOKEN", "--value", env=env).stdout == f"{VALUE}\n"
 
 
