@@ -402,6 +402,7 @@ check_shell_scripts() {
         (cd mlsh/bootstrap && shellcheck -s sh -- box/*.sh steps/*.sh) &&
         (cd mlsh/contact/box && shellcheck -s sh -- *.sh) &&
         (cd mlsh/dotfiles/box && shellcheck -s sh -x -- *.sh) &&
+        (cd dotfiles/dot_config/mlsh && shellcheck -- bashrc prompt.sh) &&
         (cd mlsh/audit/box && shellcheck -s sh -x -- *.sh) &&
         (cd mlsh/history && shellcheck -s sh -x -- box/*.sh && shellcheck -s bash -- *.bash) &&
         (cd mlsh/recipes && shellcheck -s sh -x -- *.sh && shellcheck -s bash -- *.bash)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bed import Bed, Box, Laptop, wait_for
-from tests.bench import history_cases, probe_cases, queue_cases, watch_cases
+from tests.bench import dotfiles_cases, history_cases, probe_cases, queue_cases, watch_cases
 from tests.bench.measure import Row, once, pairs, row
 
 
@@ -303,4 +303,5 @@ CASES: dict[str, Callable[[Bench], list[Row]]] = {
     "waiting": queue_cases.waiting,
     "history": history_cases.history,
     "changed": lambda bench: changed_repo(bench, 10_000),
+    "dotfiles": dotfiles_cases.dotfiles,
 }

@@ -222,9 +222,12 @@ def test_a_prompt_command_of_one_s_own_runs_beside_ours(settled: Path, later: st
 
 
 def test_reading_the_file_again_changes_nothing(settled: Path) -> None:
-    said = typed(BASH, settled, ". ~/.bashrc\n. ~/.bashrc\necho ${#PROMPT_COMMAND[@]}\n")
-    assert said.stdout.splitlines()[-1] == "1"
+    (settled / ".bashrc").write_text(". ~/.config/mlsh/bashrc\n")
+    folder = repository(settled / "r")
+    said = typed(BASH, settled, f". ~/.bashrc\n. ~/.bashrc\necho ${{#PROMPT_COMMAND[@]}}\ncd {folder}\necho\n")
+    assert said.stdout.splitlines()[0] == "1"
     assert "error" not in said.stderr
+    assert "(main)" in without_colour(said.stderr)
 
 
 def test_where_the_line_stands_first_everything_works_too(home: Path) -> None:

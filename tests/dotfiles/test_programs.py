@@ -71,6 +71,15 @@ def test_zsh_s_prompt_tells_and_runs_nothing(settled: Path) -> None:
     assert not (settled / "pwned").exists()
 
 
+def test_reading_zshrc_again_changes_nothing(settled: Path) -> None:
+    need("zsh")
+    folder = repository(settled / "r")
+    lines = f". ~/.zshrc\n. ~/.zshrc\necho\necho ${{#precmd_functions}}\ncd {folder}\necho\n"
+    said = typed(ZSH, settled, lines)
+    assert said.stdout.split()[0] == "2"
+    assert "(main)" in without_colour(said.stderr)
+
+
 def test_zsh_s_own_prompt_stays(settled: Path) -> None:
     need("zsh")
     with (settled / ".zshrc").open("a") as file:
