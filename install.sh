@@ -394,6 +394,7 @@ step() {
 }
 
 check_shell_scripts() {
+    (cd mlsh/places/box && shellcheck -s sh -x -- *.sh) || return 1
     # What runs on a box is POSIX sh, and sources the files beside it (-x, from their own folder). A script takes half a
     # second and there are many, so each core gets four at a time.
     shellcheck install.sh .ci/run && (cd mlsh/jobs/box && printf '%s\n' *.sh | xargs -n 4 -P "$cores" shellcheck -s sh -x --) &&
@@ -405,6 +406,7 @@ check_shell_scripts() {
         (cd dotfiles/dot_config/mlsh && shellcheck -- bashrc prompt.sh) &&
         (cd mlsh/audit/box && shellcheck -s sh -x -- *.sh) &&
         (cd mlsh/history && shellcheck -s sh -x -- box/*.sh && shellcheck -s bash -- *.bash) &&
+        (cd mlsh/history/box && shellcheck -s sh -x -- *.sh) &&
         (cd mlsh/recipes && shellcheck -s sh -x -- *.sh && shellcheck -s bash -- *.bash)
 }
 
@@ -428,7 +430,8 @@ pytest_with_second_look() {
 run_tests() {
     if [ "$#" -eq 0 ]; then asked=all; else asked=some; fi
     missing=$(missing_packages openssh-server:sshd tmux:tmux git:git busybox:busybox zsh:zsh fish:fish tcsh:tcsh \
-        rsync:rsync iproute2:ip iptables:iptables sshpass:sshpass procps:ps psmisc:killall util-linux:flock mosh:mosh)
+        rsync:rsync iproute2:ip iptables:iptables sshpass:sshpass procps:ps psmisc:killall util-linux:flock mosh:mosh \
+        ripgrep:rg fd-find:fdfind zoxide:zoxide)
     if [ -n "$missing" ]; then
         case $missing in
             *openssh-server*)

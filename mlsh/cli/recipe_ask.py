@@ -27,6 +27,8 @@ class Asking:
         self._recipe, self._last, self._asks = recipe, last, asks
         self.values: dict[str, Value] = dict(given)
         self.secret_values: dict[str, str] = {}
+        """By the variable that each is in."""
+        self._secrets: dict[str, str] = {}
         self._secret = frozenset(name for name in recipe.parameters if is_secret(recipe, name))
         self._on_the_way: set[str] = set()
 
@@ -52,12 +54,14 @@ class Asking:
         from mlsh.recipes.render import secret_variable
 
         variable = secret_variable(name)
+        if variable in self.secret_values:
+            return True
         value = os.environ.get(variable)
         if value is None and self._asks:
             value = click.prompt(f"{name} (is not shown)", hide_input=True, err=True)
         if value is None:
             return False
-        self.secret_values[variable] = value
+        self.secret_values[variable] = self._secrets[name] = value
         return True
 
     def _have(self, name: str) -> bool:
@@ -90,12 +94,14 @@ class Asking:
         self._on_the_way.add(variable.name)
         for other in needs(variable, self._recipe.variables):
             # What this one's command needs is asked for first; one that needs itself gets no choices.
-            if other not in self.values and other not in self._on_the_way and other not in self._secret:
+            if other in self._secret:
+                self._have_secret(other)
+            elif other not in self.values and other not in self._on_the_way:
                 self._have(other)
         self._on_the_way.discard(variable.name)
         click.echo(paint(f"{_plain(variable.name)}: from: {_plain(variable.command)}", "dim", 2), err=True)
         try:
-            return choices.listed(variable, self.values, self._secret)
+            return choices.listed(variable, self.values, self._secrets)
         except choices.NoChoices as error:
             say(f"no choices: {error.what}")
             return []

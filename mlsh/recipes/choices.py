@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from mlsh.box import process
 from mlsh.errors import MlshError
 from mlsh.recipes.cheat import Options, Variable
-from mlsh.recipes.render import Value, fill
+from mlsh.recipes.render import Value, fill, secret_variable
 
 LIMIT_S = 20.0
 MOST = 2000
+NONE: Mapping[str, str] = {}
 
 
 class NoChoices(MlshError):
@@ -25,13 +26,15 @@ def shell() -> str:
     return shutil.which("bash") or "sh"
 
 
-def listed(variable: Variable, values: Mapping[str, Value], secret: frozenset[str] = frozenset()) -> list[str]:
+def listed(variable: Variable, values: Mapping[str, Value], secret: Mapping[str, str] = NONE) -> list[str]:
     """Run the variable's command and return its lines. Raises NoChoices.
 
-    `<other>` in it becomes that one's value, quoted; `$other` finds it in the environment.
+    `<other>` in it becomes that one's value, quoted; `$other` finds it in the environment. `secret` has the values of
+    secret parameters, which only go into the environment.
     """
-    command = fill(variable.command, values, frozenset(), secret)
-    text = _run(command, values, b"")
+    command = fill(variable.command, values, frozenset(), frozenset(secret))
+    by_variable = {secret_variable(name): value for name, value in secret.items()}
+    text = _run(command, values, b"", by_variable)
     return text.splitlines()[variable.options.header_lines :][:MOST]
 
 
@@ -57,11 +60,14 @@ def words(lines: Sequence[str], options: Options) -> Value:
     return list(lines) if options.expand else "\n".join(lines)
 
 
-def _run(command: str, values: Mapping[str, Value], stdin: bytes) -> str:
+def _run(command: str, values: Mapping[str, Value], stdin: bytes, secret: Mapping[str, str] = NONE) -> str:
     given = {name: value if isinstance(value, str) else "\n".join(value) for name, value in values.items()}
-    named = {name: value for name, value in given.items() if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)}
+    # PATH and its like stay what they are, whatever a recipe calls its parameters.
+    named = {name: value for name, value in given.items() if re.fullmatch(r"[a-z_]\w*", name, re.ASCII)}
     try:
-        ran = process.run([shell(), "-c", command], stdin=stdin, timeout_s=LIMIT_S, env={**named, **os.environ})
+        ran = process.run(
+            [shell(), "-c", command], stdin=stdin, timeout_s=LIMIT_S, env={**os.environ, **named, **secret}
+        )
     except process.TimedOut:
         raise NoChoices(f"no answer in {LIMIT_S:g} s: {command}") from None
     if ran.returncode != 0 and not ran.stdout:

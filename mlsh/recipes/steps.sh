@@ -11,7 +11,7 @@ if [ "$mlsh_step" -gt 1 ]; then
 	fi
 fi
 # shellcheck source=keep.bash
-[ -z "${BASH_VERSION-}" ] || . "${0%/*}/keep.bash"
+[ -z "${BASH_VERSION-}" ] || [ "$mlsh_count" -eq 1 ] || . "${0%/*}/keep.bash"
 while [ "$mlsh_step" -le "$mlsh_count" ]; do
 	printf '%s\n' "$mlsh_step" >"$mlsh_folder/next" || exit
 	if [ -f "$mlsh_folder/$mlsh_step.say" ]; then cat "$mlsh_folder/$mlsh_step.say" >&2; fi
@@ -22,6 +22,6 @@ while [ "$mlsh_step" -le "$mlsh_count" ]; do
 	[ "$mlsh_code" -eq 0 ] || exit "$mlsh_code"
 	mlsh_step=$((mlsh_step + 1))
 	printf '%s\n' "$PWD" >"$mlsh_folder/cwd"
-	[ -z "${BASH_VERSION-}" ] || mlsh_keep
+	[ -z "${BASH_VERSION-}" ] || [ "$mlsh_step" -gt "$mlsh_count" ] || mlsh_keep
 done
 printf 'done\n' >"$mlsh_folder/next"
