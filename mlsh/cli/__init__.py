@@ -61,8 +61,8 @@ VERBS = {
 
 
 SECTIONS = {
-    "Jobs": ("run", "ps", "logs", "attach", "cancel", "wait", "retry", "show", "diff", "top", "hold", "release", "drain",
-             "rm", "prune"),
+    "Jobs": ("run", "ps", "logs", "attach", "cancel", "wait", "retry", "show", "diff", "top", "hold", "release",
+             "drain", "rm", "prune"),
     "What jobs make and need": ("pull", "push", "forward", "session", "secret"),
     "When something broke": ("bisect", "revert", "undo", "redo", "save", "rescue"),
     "Machines": ("box", "bootstrap", "dotfiles", "find", "edit", "z"),

@@ -1,15 +1,13 @@
 """First contact with real machines: what is asked, what is sent, what is written, and what is left when it fails."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.bed import Bed, Box, Laptop, Sit
+from tests.bed import Box, Laptop, Sit
 from tests.bed.namespace_box import NamespaceBox
-from tests.bed.private_lan import root_command
 
 pytestmark = pytest.mark.root
 
@@ -19,7 +17,7 @@ def fingerprint(laptop: Laptop, box: Box) -> str:
     return str(said.split()[1])
 
 
-def add(laptop: Laptop, box: Box, *more: str, name: str = "new", password: str = "", check: bool = True):  # noqa: ANN201
+def add(laptop: Laptop, box: Box, *more: str, name: str = "new", password: str = "", check: bool = True):
     """Add it without a person: host key by fingerprint, password through a pipe."""
     words = ["box", "add", name, f"{box.user}@{box.host}", "--password-stdin", *more]
     if "--fingerprint" not in more:
