@@ -152,7 +152,7 @@ class Store:
         with self._locked():
             # What another mlsh wrote while the person typed is in it too.
             opened = self._open()
-            fresh = vault.Opened(opened.values, opened.names, made.salt, made.key)
+            fresh = vault.Opened(opened.values, opened.names, made.cost, made.key)
             self._write_file(fresh, opened.values, opened.names)
 
     def _take_out(self, name: str, place: Place) -> None:

@@ -42,12 +42,21 @@ class _File(Head, frozen=True, kw_only=True):
     data: bytes
 
 
+class Cost(msgspec.Struct, frozen=True):
+    """What a guess at the passphrase costs: scrypt's parameters, and the salt. A file keeps those it was made with."""
+
+    n: int
+    r: int
+    p: int
+    salt: bytes
+
+
 class Opened(msgspec.Struct, frozen=True):
-    """A file that was opened, with the key to close it again: another nonce, the same salt."""
+    """A file that was opened, with the key to close it again: another nonce, the same cost and salt."""
 
     values: dict[str, str]
     names: dict[str, int]
-    salt: bytes
+    cost: Cost
     key: bytes
 
 
@@ -58,8 +67,8 @@ def head(raw: bytes, path: str) -> Head:
 
 def create(passphrase: str) -> Opened:
     """A new, empty one."""
-    salt = os.urandom(16)
-    return Opened({}, {}, salt, _key(passphrase, salt, _N, _R, _P))
+    cost = Cost(_N, _R, _P, os.urandom(16))
+    return Opened({}, {}, cost, _key(passphrase, cost))
 
 
 def unseal(raw: bytes, passphrase: str, path: str) -> Opened:
@@ -68,7 +77,8 @@ def unseal(raw: bytes, passphrase: str, path: str) -> Opened:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     file = _parse(raw, path)
-    key = _key(passphrase, file.salt, file.n, file.r, file.p)
+    cost = _cost(file)
+    key = _key(passphrase, cost)
     try:
         plain = AESGCM(key).decrypt(file.nonce, file.data, _bound(file))
     except InvalidTag:
@@ -76,7 +86,7 @@ def unseal(raw: bytes, passphrase: str, path: str) -> Opened:
             f"{path} does not open: the passphrase is wrong, or the file was changed by something else",
             "nothing was changed; try again, or bring the file back from a backup",
         ) from None
-    return Opened(msgspec.json.decode(plain, type=dict[str, str]), file.names, file.salt, key)
+    return Opened(msgspec.json.decode(plain, type=dict[str, str]), file.names, cost, key)
 
 
 def reopen(raw: bytes, before: Opened, path: str) -> Opened | None:
@@ -85,13 +95,13 @@ def reopen(raw: bytes, before: Opened, path: str) -> Opened | None:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     file = _parse(raw, path)
-    if file.salt != before.salt:
+    if _cost(file) != before.cost:
         return None
     try:
         plain = AESGCM(before.key).decrypt(file.nonce, file.data, _bound(file))
     except InvalidTag:
         return None
-    return Opened(msgspec.json.decode(plain, type=dict[str, str]), file.names, file.salt, before.key)
+    return Opened(msgspec.json.decode(plain, type=dict[str, str]), file.names, before.cost, before.key)
 
 
 def seal(opened: Opened) -> bytes:
@@ -101,10 +111,10 @@ def seal(opened: Opened) -> bytes:
     fields = Head(
         mlsh_secrets=VERSION,
         kdf="scrypt",
-        n=_N,
-        r=_R,
-        p=_P,
-        salt=opened.salt,
+        n=opened.cost.n,
+        r=opened.cost.r,
+        p=opened.cost.p,
+        salt=opened.cost.salt,
         nonce=os.urandom(12),
         names=dict(sorted(opened.names.items())),
     )
@@ -142,10 +152,15 @@ def _is_sane(file: Head) -> bool:
     )
 
 
-def _key(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+def _cost(file: Head) -> Cost:
+    return Cost(file.n, file.r, file.p, file.salt)
+
+
+def _key(passphrase: str, cost: Cost) -> bytes:
     from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-    return Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode(errors="surrogateescape"))
+    made = Scrypt(salt=cost.salt, length=32, n=cost.n, r=cost.r, p=cost.p)
+    return made.derive(passphrase.encode(errors="surrogateescape"))
 
 
 def _bound(fields: Head) -> bytes:

@@ -118,11 +118,11 @@ def test_a_long_hostile_line_takes_no_longer_than_its_length(piece: str, filler:
         return time.process_time() - begun
 
     # CPU time, so that other work on the machine counts little. Quadratic would be 64 times, and minutes at 10 MB.
-    small = min(seconds(2_000) for _ in range(2))
-    assert seconds(16_000) < 30 * small + 0.05
+    small = min(seconds(1_000) for _ in range(2))
+    assert seconds(8_000) < 30 * small + 0.05
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=30).map("".join))
 def test_no_text_breaks_it_and_what_is_quick_misses_nothing(text: str) -> None:
     found = rules.find(text)

@@ -50,7 +50,16 @@ def keyed(laptop: Laptop) -> Laptop:
     key.write_text("correct horse battery\n")
     key.chmod(0o600)
     laptop.env["MLSH_SECRETS_PASSPHRASE_FILE"] = str(key)
+    # A key takes half a second by design, and these tests make fifty. One of them, of a change of place, takes its time.
+    make_keys_quickly(laptop)
     return laptop
+
+
+def make_keys_quickly(laptop: Laptop) -> None:
+    quick = laptop.home / "quick"
+    quick.mkdir()
+    (quick / "sitecustomize.py").write_text("import mlsh.secrets.vault\nmlsh.secrets.vault._N = 1 << 10\n")
+    laptop.env["PYTHONPATH"] = str(quick)
 
 
 @pytest.fixture
@@ -169,6 +178,7 @@ class Asked:
 
 
 def test_a_person_is_asked_unseen_for_the_value_and_twice_for_the_passphrase_and_may_change_it(laptop: Laptop) -> None:
+    make_keys_quickly(laptop)
     asked = Asked(laptop, "secret", "set", "HF_TOKEN")
     asked.answers(b"Value of HF_TOKEN (not shown): ", VALUE)
     asked.answers(b"(new): ", "correct horse battery")

@@ -18,7 +18,7 @@ def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sealed(values: dict[str, str], passphrase: str = "correct horse") -> bytes:  # noqa: S107
     made = vault.create(passphrase)
-    return vault.seal(vault.Opened(values, dict.fromkeys(values, 7), made.salt, made.key))
+    return vault.seal(vault.Opened(values, dict.fromkeys(values, 7), made.cost, made.key))
 
 
 def test_a_value_comes_back_and_is_nowhere_in_the_file() -> None:
@@ -26,6 +26,17 @@ def test_a_value_comes_back_and_is_nowhere_in_the_file() -> None:
     assert b"s3cr3t" not in raw
     assert vault.unseal(raw, "correct horse", "f").values == {"HF_TOKEN": "hf_s3cr3t Ω\n2"}
     assert vault.head(raw, "f").names == {"HF_TOKEN": 7}
+
+
+def test_a_file_of_an_mlsh_with_another_cost_is_written_so_that_it_still_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = sealed({"A": "b"})
+    monkeypatch.setattr(vault, "_N", 1 << 11)
+    opened = vault.unseal(raw, "correct horse", "f")
+    again = vault.seal(opened)
+    assert vault.unseal(again, "correct horse", "f").values == {"A": "b"}
+    reopened = vault.reopen(again, opened, "f")
+    assert reopened is not None
+    assert reopened.values == {"A": "b"}
 
 
 def test_the_same_secrets_look_different_each_time() -> None:
