@@ -42,7 +42,6 @@ _SECTIONS = {
 @click.option("--secret", "secrets", multiple=True, metavar="K",
               help="Set a variable from here, as mlsh secret keeps it, or ask; removed from the box at the job's "
               "end.")  # fmt: skip
-              help="Set a variable from here, from mlsh secret, or ask; removed at the job's end.")  # fmt: skip
 @click.option("--workdir", default="", metavar="DIR", help="Folder to run in: in the code, or absolute on the box.")
 @click.option("--time", "time_limit", default="", metavar="T", help="End the job after this long: 90s, 30m, 2h, 1d.")
 @click.option("--grace", default="10s", metavar="T", show_default=True,

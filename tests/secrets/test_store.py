@@ -50,7 +50,7 @@ def keyed(laptop: Laptop) -> Laptop:
     key.write_text("correct horse battery\n")
     key.chmod(0o600)
     laptop.env["MLSH_SECRETS_PASSPHRASE_FILE"] = str(key)
-    # A key takes half a second by design, and these tests make fifty. One of them, of a change of place, takes its time.
+    # A key takes half a second by design, and these tests make fifty. That of a change of place takes its time.
     make_keys_quickly(laptop)
     return laptop
 
