@@ -47,7 +47,7 @@ VERBS = {
     "z": ("mlsh.cli.z", "Print the folder that zoxide takes you to, here or on a box."),
     "recipe": ("mlsh.cli.recipe", "Have commands at hand that you look up each time, with parameters and steps."),
     "history": ("mlsh.cli.history", "Find what you once typed, here or on a box: when, where, how it ended."),
-    "box": ("mlsh.cli.box", "Machines: add one by password once, list, show, doctor, gpus."),
+    "box": ("mlsh.cli.box", "Machines: add, list, show, doctor, gpus, trust, rotate-key, rename, remove."),
     "doctor": ("mlsh.cli.doctor", "Check this machine: keys, tokens, ssh's settings; says what mends it."),
     "secret": ("mlsh.cli.secret", "Keep secrets for jobs, and find those that got out: set, list, remove, scan."),
     "dotfiles": ("mlsh.cli.dotfiles", "Have your shell, tmux, git and vim on any box, and off again."),

@@ -15,8 +15,12 @@ _PARTS = {
     "show": ("mlsh.cli.box_show", "What a box is, and how ssh reaches it."),
     "doctor": ("mlsh.cli.box_doctor", "Check boxes, and say what mends them."),
     "gpus": ("mlsh.cli.box_gpus", "GPUs, and who computes on them."),
+    "trust": ("mlsh.cli.box_trust", "Accept a box's new host key, after it was reinstalled."),
+    "rotate-key": ("mlsh.cli.box_rotate", "Replace the key that opens a box by a new one."),
+    "rename": ("mlsh.cli.box_rename", "Give a box that mlsh added another name."),
+    "remove": ("mlsh.cli.box_remove", "Forget a box that mlsh added, and take its key away."),
 }
-_NAMES = {"list": "list_"}
+_NAMES = {"list": "list_", "rotate-key": "rotate_key"}
 
 
 class _Parts(click.Group):

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from mlsh.cli.box_words import HELP, guess, open_all, put
 from mlsh.cli.options import common, complete_box, json_option
-
-if TYPE_CHECKING:
-    pass
 
 # A box may take its time to connect, and then to tell its facts.
 _LIMIT_S = 60.0

@@ -57,6 +57,30 @@ class Talk:
             "  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
             file=sys.stderr,
         )
+        return self._compared(key)
+
+    def trusts_instead(self, way: Way, old: Sequence[HostKey], key: HostKey, picture: str) -> bool:
+        """Show the old host keys and the new one, and hear whether that is right."""
+        say(f"{self._box}: {way.host} port {way.port} shows another host key than before.")
+        for known in dict.fromkeys(old):
+            print(f"  old: {known.fingerprint} ({known.kind})", file=sys.stderr)
+        print(f"  new: {key.fingerprint} ({key.kind})\n{picture}\n", file=sys.stderr, flush=True)
+        if not self._may_ask:
+            raise LoginRefused(
+                self._box,
+                "nobody is here to confirm its new host key, so nothing was changed",
+                f"ask who runs the box; if the new one is right: mlsh box trust {self._box} --fingerprint "
+                f"{key.fingerprint}",
+            )
+        print(
+            "Was it reinstalled? Then the new one is right if the machine itself says so:\n"
+            "  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\n"
+            "If nobody changed that machine, something sits in between: say no.",
+            file=sys.stderr,
+        )
+        return self._compared(key)
+
+    def _compared(self, key: HostKey) -> bool:
         while True:
             answer = self._read("Is it the same? (yes, no, or paste the fingerprint) ", echo=True).strip()
             if answer.lower() in {"yes", "no", "n", ""}:

@@ -23,7 +23,7 @@ from mlsh.contact.keys import Key
 from mlsh.contact.local import Local, WhatIf
 from mlsh.contact.login import Answers
 from mlsh.contact.target import Target, check_new_name
-from mlsh.errors import BoxUnfit, LoginRefused, MlshError
+from mlsh.errors import BoxUnfit, LoginRefused, MlshError, Unreachable
 
 T = TypeVar("T")
 
@@ -278,6 +278,9 @@ class _Adding:
         self._person.tell("writing the key on the box")
         try:
             put = onbox.add(runner, key.public, may_mend=False)
+        except Unreachable as error:
+            error.hint = f"its key may be in ~/.ssh/authorized_keys there, the line that ends with {key.public[-40:]}"
+            raise
         except onbox.OpenHome as error:
             if not self._person.agrees(f"{error.what}. Take that right away from others (chmod go-w ~)?"):
                 raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from mlsh.box import process
 from mlsh.box.failures import failure_of
 from mlsh.box.sharing import CONNECT_TIMEOUT_S, LIMITS, NO_FORWARDINGS, command
 from mlsh.contact.onbox import Out, no_answer
-from mlsh.errors import BoxError, Unreachable
+from mlsh.errors import BoxError, LoginRefused, Unreachable
 
 _PROMPT_S = 180.0
 _BY_KEY = (
@@ -18,11 +19,12 @@ _BY_KEY = (
 )
 
 
-def gets_in(name: str, config: str | None, options: list[str], asks: bool) -> BoxError | None:
+def gets_in(name: str, config: str | None, options: list[str], asks: bool, accepts: str = "") -> BoxError | None:
     """Try `ssh NAME echo ...` once, over a connection of its own. Returns None where the command ran, or why not.
 
     `config` is another file than ~/.ssh/config. `asks`: ssh may ask for the passphrase of a key, or for a touch of a
-    security key; never for a password of the box.
+    security key; never for a password of the box. `accepts`, with the option -v, is the fingerprint of the key that it
+    has to be.
     """
     own = ["-F", config] if config else []
     batch = [*_BY_KEY, "-o", "BatchMode=no"] if asks else ["-o", "BatchMode=yes"]
@@ -37,4 +39,6 @@ def gets_in(name: str, config: str | None, options: list[str], asks: bool) -> Bo
         return failure_of(name, ran.stderr)
     if word.encode() not in ran.stdout:
         return no_answer(name, Out(ran.returncode, ran.stdout, ran.stderr))
+    if accepts and not re.search(rb"Server accepts key: .* " + re.escape(accepts.encode()), ran.stderr):
+        return LoginRefused(name, "another key than the new one opened it", f"see which: ssh -v {name}")
     return None

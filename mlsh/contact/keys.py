@@ -121,6 +121,11 @@ def _derive(path: Path) -> str:
     raise RefusedInput(f"{path} is no private key: {said[-1] if said else 'ssh-keygen says nothing'}", "see: file KEY")
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a private key has a passphrase."""
+    return process.run(["ssh-keygen", "-y", "-P", "", "-f", str(path)], timeout_s=_KEYGEN_S).returncode != 0
+
+
 def from_agent(which: str) -> str:
     """The public line of a key in the agent: the only one, or that whose comment or fingerprint is `which`."""
     ran = process.run(["ssh-add", "-L"], timeout_s=_KEYGEN_S)

@@ -1,49 +1,17 @@
 """First contact with real machines: what is asked, what is sent, what is written, and what is left when it fails."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.bed import Box, Laptop, Sit
 from tests.bed.namespace_box import NamespaceBox
+from tests.contact.adding import add, fingerprint, tree
 
 pytestmark = pytest.mark.root
 
 
-def fingerprint(laptop: Laptop, box: Box) -> str:
-    said = laptop.command("ssh-keygen", "-lf", "-", input=box.host_key() + "\n").stdout
-    return str(said.split()[1])
-
-
-def add(laptop: Laptop, box: Box, *more: str, name: str = "new", password: str = "", check: bool = True):
-    """Add it without a person: host key by fingerprint, password through a pipe."""
-    words = ["box", "add", name, f"{box.user}@{box.host}", "--password-stdin", *more]
-    if "--fingerprint" not in more:
-        words += ["--fingerprint", fingerprint(laptop, box)]
-    return laptop.run(*words, input=f"{password or box.password}\n", check=check)
-
-
-def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """All below a folder: modes and bytes."""
-    return {
-        str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
-        for path in sorted(folder.rglob("*"))
-    }
-
-
-@pytest.fixture
-def box(gpu1: Box) -> Iterator[Box]:
-    """A box that no key opens, with the home of a new account."""
-    yield gpu1
-    assert isinstance(gpu1, NamespaceBox)
-    gpu1.sh("chmod 755 ~", user="alice")
-    gpu1.reset_sshd_options()
-    gpu1.clean()
-
-
-def test_a_password_once_and_a_key_from_then_on(box: Box, laptop: Laptop) -> None:
+def test_a_password_once_and_a_key_from_then_on(box: NamespaceBox, laptop: Laptop) -> None:
     before = laptop.ssh_config.read_text()
     added = json.loads(add(laptop, box, "--json").stdout)
     assert (added["box"], added["login"], added["trusted_by"], added["installed"]) == (
@@ -63,7 +31,9 @@ def test_a_password_once_and_a_key_from_then_on(box: Box, laptop: Laptop) -> Non
     assert box.path("~/.ssh/authorized_keys").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_person_compares_the_host_key_and_types_the_password(box: Box, laptop: Laptop, sit_down: Sit) -> None:
+def test_a_person_compares_the_host_key_and_types_the_password(
+    box: NamespaceBox, laptop: Laptop, sit_down: Sit
+) -> None:
     terminal = sit_down("box", "add", "new", f"{box.user}@{box.host}", "--no-passphrase")
     terminal.shows(fingerprint(laptop, box))
     terminal.shows("+--[ED25519 256]--+")
@@ -77,3 +47,59 @@ def test_a_person_compares_the_host_key_and_types_the_password(box: Box, laptop:
     assert terminal.ends() == 0
     assert box.password.encode() not in terminal.seen
     assert laptop.ssh("new", "echo in").stdout == "in\n"
+
+
+def test_a_key_that_opens_it_already_is_left_as_it_is(box: NamespaceBox, laptop: Laptop) -> None:
+    laptop.authorize(box)
+    before = tree(box.path("~"))
+    added = json.loads(
+        laptop.run(
+            "box", "add", "new", f"{box.user}@{box.host}", "--fingerprint", fingerprint(laptop, box), "--json"
+        ).stdout
+    )
+    assert (added["login"], added["key"], added["installed"]) == ("key", None, False)
+    assert tree(box.path("~")) == before
+    assert laptop.ssh("new", "echo in").stdout == "in\n"
+
+
+def test_a_key_of_the_persons_own_is_installed_and_named(box: NamespaceBox, laptop: Laptop) -> None:
+    key = laptop.home / "work key"
+    laptop.command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    add(laptop, box, "--key", str(key))
+    assert f'IdentityFile "{key}"' in (laptop.home / ".ssh/mlsh_config").read_text()
+    assert not (laptop.home / ".ssh/mlsh").exists()
+    assert laptop.ssh("new", "echo in").stdout == "in\n"
+
+
+def test_a_known_host_key_needs_no_question(box: NamespaceBox, laptop: Laptop) -> None:
+    laptop.learn_host_key(box)
+    words = ("box", "add", "new", f"{box.user}@{box.host}", "--password-stdin", "--json")
+    added = json.loads(laptop.run(*words, input=f"{box.password}\n").stdout)
+    assert added["trusted_by"] == "known_hosts"
+    assert laptop.known_hosts.read_text().count(box.host) == 1
+
+
+def test_through_a_bastion(box: NamespaceBox, gpu2: Box, laptop: Laptop) -> None:
+    laptop.add(gpu2)
+    box.sh("iptables -I INPUT -s 10.77.0.1 -j DROP", user="root")
+    try:
+        add(laptop, box, "--jump", "gpu2")
+        assert laptop.ssh("new", "echo in").stdout == "in\n"
+        assert "ProxyJump gpu2" in (laptop.home / ".ssh/mlsh_config").read_text()
+    finally:
+        box.sh("iptables -D INPUT -s 10.77.0.1 -j DROP", user="root")
+
+
+def test_a_dry_run_connects_to_nothing_and_writes_nothing(laptop: Laptop) -> None:
+    before = tree(laptop.home)
+    said = laptop.run("box", "add", "new", "me@192.0.2.1:2222", "--dry-run").stdout
+    assert "Host new\n  HostName 192.0.2.1\n  Port 2222\n  User me\n" in said
+    (fields,) = [json.loads(laptop.run("box", "add", "new", "me@192.0.2.1", "--dry-run", "--json").stdout)]
+    assert fields["includes"] is True
+    assert tree(laptop.home) == before
+
+
+def test_listing_boxes_imports_no_paramiko(laptop: Laptop) -> None:
+    said = laptop.command("python", "-X", "importtime", "-m", "mlsh", "box", "list").stderr
+    assert "mlsh.cli.box_words" in said
+    assert "paramiko" not in said

@@ -14,7 +14,8 @@ shift 3
 done_words=
 aside=
 
-say() { printf '%s %s\n' "$nonce" "$*"; }
+# On a line of its own, whatever the start-up files printed.
+say() { printf '\n%s %s\n' "$nonce" "$*"; }
 
 # try COMMAND...: run it; where it fails, its complaint decides why.
 try() {

@@ -1,0 +1,46 @@
+"""`mlsh box rename`: another name for a box that mlsh added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mlsh.cli.box_words import HELP
+from mlsh.cli.options import common, complete_box
+
+if TYPE_CHECKING:
+    from mlsh.config import Settings
+
+
+@click.command(context_settings=HELP, short_help="Give a box that mlsh added another name.")
+@click.argument("old", shell_complete=complete_box)
+@click.argument("new")
+@common
+def rename(old: str, new: str) -> None:
+    """Call a box otherwise: its entry and the file of its key. Nothing is changed on the box."""
+    from mlsh import config
+    from mlsh.box import check_name
+    from mlsh.cli.talk import say
+    from mlsh.contact.remove import rename as call
+    from mlsh.contact.target import check_new_name
+
+    settings = config.load()
+    check_name(old)
+    check_new_name(new)
+    call(old, new, settings)
+    say(f"{old} is {new} now: ssh {new}")
+    _tell_what_else(old, new, settings)
+
+
+def _tell_what_else(old: str, new: str, settings: Settings) -> None:
+    from mlsh import config
+    from mlsh.cli.talk import say
+    from mlsh.jobs import journal
+
+    named = settings.home(old) or settings.shell(old) != "interactive" or not settings.multiplex(old)
+    groups = [name for name, boxes in settings.groups.items() if old in boxes]
+    if named or groups:
+        say(f"your settings still say {old}: change it in {config.config_dir() / 'config.toml'}")
+    if any(job.box == old for job in journal.read()):
+        say(f"jobs that you launched as {old} are listed by: mlsh ps --on {new}")

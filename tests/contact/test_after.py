@@ -1,0 +1,158 @@
+"""What follows first contact: another key, another name, another host key, and the end of it."""
+
+import json
+
+import pytest
+
+from tests.bed import Laptop, Sit
+from tests.bed.namespace_box import NamespaceBox
+from tests.contact.adding import add, fingerprint, tree
+
+pytestmark = pytest.mark.root
+
+
+def authorized(box: NamespaceBox) -> str:
+    return box.path("~/.ssh/authorized_keys").read_text()
+
+
+def test_removing_the_only_box_leaves_both_machines_as_before_it_was_added(box: NamespaceBox, laptop: Laptop) -> None:
+    box.write("~/.ssh/authorized_keys", "ssh-ed25519 AAAAold somebody\n", 0o600)
+    here, there = tree(laptop.home / ".ssh"), tree(box.path("~/.ssh"))
+    add(laptop, box)
+    laptop.run("box", "remove", "new", "-y")
+    assert tree(box.path("~/.ssh")) == there
+    after = tree(laptop.home / ".ssh")
+    # The host key is still known, and the copy of the config is kept.
+    for name in ("known_hosts", "config.before-mlsh", "mlsh"):
+        here.pop(name, None)
+        after.pop(name, None)
+    assert after == here
+
+
+def test_removing_one_of_two_touches_nothing_of_the_other(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box, name="one")
+    ours = laptop.home / ".ssh/mlsh_config"
+    ours.write_text(ours.read_text() + "\n# by hand\nHost hand\n  HostName 192.0.2.9\n")
+    before = ours.read_text()
+    add(laptop, box, name="two")
+    assert laptop.run("box", "remove", "two", check=False).returncode == 2
+    laptop.run("box", "remove", "two", "-y")
+    assert ours.read_text() == before
+    assert laptop.ssh("one", "echo in").stdout == "in\n"
+    assert "mlsh:two:" not in authorized(box)
+
+
+def test_a_box_that_is_gone_is_forgotten_only_when_asked_to_keep_its_key(
+    fresh_box: NamespaceBox, laptop: Laptop
+) -> None:
+    add(laptop, fresh_box)
+    fresh_box.stop_sshd()
+    fresh_box.kill_sessions()
+    before = tree(laptop.home / ".ssh")
+    said = laptop.run("box", "remove", "new", "-y", check=False)
+    assert said.returncode == 69
+    assert "--keep-key" in said.stderr
+    assert tree(laptop.home / ".ssh") == before
+    removed = json.loads(laptop.run("box", "remove", "new", "-y", "--keep-key", "--json").stdout)
+    assert removed["key_kept"] == str(laptop.home / ".ssh/mlsh/new")
+
+
+def test_a_box_of_the_persons_own_is_not_removed(box: NamespaceBox, laptop: Laptop) -> None:
+    laptop.add(box, alias="mine")
+    before = tree(laptop.home)
+    for words in (["remove", "mine", "-y"], ["rotate-key", "mine"], ["rename", "mine", "yours"]):
+        said = laptop.run("box", *words, check=False)
+        assert said.returncode == 65
+        assert "it is yours" in said.stderr
+    assert laptop.run("box", "remove", "nobody", "-y", check=False).returncode == 66
+    assert tree(laptop.home) == before
+
+
+def test_a_renamed_box_opens_by_its_new_name(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box)
+    assert laptop.run("box", "rename", "new", "new", check=False).returncode == 65
+    laptop.run("box", "rename", "new", "other")
+    assert laptop.ssh("other", "echo in").stdout == "in\n"
+    assert laptop.run("box", "list", "--plain").stdout == "local\nother\n"
+    assert (laptop.home / ".ssh/mlsh/other").exists()
+    assert not (laptop.home / ".ssh/mlsh/new").exists()
+
+
+def test_rotating_all_keys(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box, name="one")
+    add(laptop, box, name="two")
+    old = authorized(box)
+    done = [json.loads(line) for line in laptop.run("box", "rotate-key", "--all", "--json").stdout.splitlines()]
+    assert [one["box"] for one in done] == ["one", "two"]
+    new = authorized(box)
+    assert len(new.splitlines()) == 2
+    assert not set(old.splitlines()) & set(new.splitlines())
+    for name in ("one", "two"):
+        assert laptop.ssh(name, "echo in").stdout == "in\n"
+    assert sorted(path.name for path in (laptop.home / ".ssh/mlsh").iterdir()) == ["one", "one.pub", "two", "two.pub"]
+
+
+def test_a_rotation_that_the_box_does_not_take_leaves_the_old_key(fresh_box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, fresh_box)
+    before, there = tree(laptop.home / ".ssh"), authorized(fresh_box)
+    # From now on sshd knows the keys that it had, whatever the file says.
+    fresh_box.sh("cp /home/alice/.ssh/authorized_keys /etc/ssh/frozen; chmod 644 /etc/ssh/frozen", user="root")
+    fresh_box.sshd_option("AuthorizedKeysFile /etc/ssh/frozen")
+    said = laptop.run("box", "rotate-key", "new", check=False)
+    assert said.returncode == 77, said.stderr
+    assert "it stopped while trying the new key; what was done is undone" in said.stderr
+    assert tree(laptop.home / ".ssh") == before
+    assert authorized(fresh_box) == there
+
+
+def test_a_killed_rotation_is_finished_by_the_next(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box)
+    key = laptop.home / ".ssh/mlsh/new"
+    laptop.command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{key}.new")
+    public = key.with_name("new.new.pub").read_text()
+    box.write("~/.ssh/authorized_keys", authorized(box) + public, 0o600)
+    laptop.run("box", "rotate-key", "new")
+    assert authorized(box) == public
+    assert laptop.ssh("new", "echo in").stdout == "in\n"
+
+
+def test_a_reinstalled_box_is_trusted_again_after_both_fingerprints_were_seen(
+    fresh_box: NamespaceBox, laptop: Laptop, sit_down: Sit
+) -> None:
+    add(laptop, fresh_box)
+    old = fingerprint(laptop, fresh_box)
+    fresh_box.new_host_key()
+    fresh_box.path("~/.ssh/authorized_keys").unlink()
+    new = fingerprint(laptop, fresh_box)
+    before = laptop.known_hosts.read_bytes()
+    nobody = laptop.run("box", "trust", "new", check=False)
+    assert nobody.returncode == 77
+    assert f"--fingerprint {new}" in nobody.stderr
+    wrong = laptop.run("box", "trust", "new", "--fingerprint", old, check=False)
+    assert wrong.returncode == 77
+    assert laptop.known_hosts.read_bytes() == before
+    terminal = sit_down("box", "trust", "new")
+    terminal.shows(f"old: {old}")
+    terminal.shows(f"new: {new}")
+    terminal.type("yes\n")
+    terminal.shows("assword: ")
+    terminal.type("hunter2\n")
+    assert terminal.ends() == 0
+    assert laptop.ssh("new", "echo in").stdout == "in\n"
+    assert old not in laptop.command("ssh-keygen", "-lf", str(laptop.known_hosts)).stdout
+
+
+def test_hashed_names_in_known_hosts_are_found_and_others_stay(fresh_box: NamespaceBox, laptop: Laptop) -> None:
+    other = "192.0.2.7 " + fresh_box.host_key() + "\n"
+    laptop.add(fresh_box)
+    laptop.known_hosts.write_text(f"{fresh_box.host} {fresh_box.host_key()}\n")
+    laptop.command("ssh-keygen", "-H", "-f", str(laptop.known_hosts))
+    laptop.known_hosts.write_text(laptop.known_hosts.read_text() + other)
+    fresh_box.new_host_key()
+    new = fingerprint(laptop, fresh_box)
+    trusted = json.loads(laptop.run("box", "trust", "fresh", "--fingerprint", new, "--json").stdout)
+    assert (trusted["changed"], trusted["opens"], trusted["new"]) == (True, True, new)
+    assert other in laptop.known_hosts.read_text()
+    assert len(laptop.known_hosts.read_text().splitlines()) == 2
+    again = json.loads(laptop.run("box", "trust", "fresh", "--json").stdout)
+    assert again["changed"] is False

@@ -1,0 +1,107 @@
+"""The deciding parts of first contact: addresses, entries, the included line, known_hosts. No box is needed."""
+
+from pathlib import Path
+
+import pytest
+
+from mlsh.config import Settings
+from mlsh.contact import entry, hostkeys
+from mlsh.contact.add import write_entry
+from mlsh.contact.entry import Entry
+from mlsh.contact.files import Changes
+from mlsh.contact.hostkeys import HostKey
+from mlsh.contact.target import Target, parse_target
+from mlsh.errors import MlshError, RefusedInput
+
+CONFIG = b'# mine\nHost a\n  HostName b\nMatch exec "x"\n  Port 7\n'
+
+
+@pytest.mark.parametrize(
+    ("typed", "target"),
+    [
+        ("gpu", Target("", "gpu", 22)),
+        ("me@gpu.example.org:2222", Target("me", "gpu.example.org", 2222)),
+        ("[::1]:2222", Target("", "::1", 2222)),
+        ("me@2001:db8::7", Target("me", "2001:db8::7", 22)),
+        ("me@[fe80::1%eth0]", Target("me", "fe80::1%eth0", 22)),
+        ("me@example.org@gpu", Target("me@example.org", "gpu", 22)),
+    ],
+)
+def test_addresses(typed: str, target: Target) -> None:
+    assert parse_target(typed) == target
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "me@", "-oX", "me@-oX", "gpu:", "gpu:0", "gpu:65536", "gpu:٣", "a b", "$(id)", "a\nb", "[::1]2", "x@y:z"],
+)
+def test_what_is_no_address_is_refused(typed: str) -> None:
+    with pytest.raises(RefusedInput):
+        parse_target(typed)
+
+
+def test_an_entry_comes_and_goes_without_a_trace() -> None:
+    one, two = Entry("one", "h", 22, "me", "/k/with space"), Entry("two", "::1", 2222, jump="b")
+    first = entry.with_entry("", one)
+    both = entry.with_entry(first, two)
+    assert entry.names(both) == ["one", "two"]
+    assert entry.settings_of(both, "one")["identityfile"] == "/k/with space"
+    assert entry.without_entry(both, "two") == first
+    assert entry.without_entry(first, "one") == ""
+    assert entry.without_entry(both, "three") == both
+
+
+def test_what_a_person_wrote_between_entries_stays() -> None:
+    text = entry.with_entry("# a note\nHost x y\n  User z\n", Entry("one", "h", 22)) + "# the next\nHost q\n  Port 9\n"
+    assert entry.without_entry(text, "one") == "# a note\nHost x y\n  User z\n# the next\nHost q\n  Port 9\n"
+    assert entry.without_entry(text, "x") == text
+
+
+@pytest.mark.parametrize("config", [b"", CONFIG, CONFIG.replace(b"\n", b"\r\n"), b"Host a"])
+def test_the_included_line_comes_and_goes_without_a_trace(config: bytes) -> None:
+    after = entry.with_include(config, "mlsh_config")
+    assert after.endswith(config)
+    assert entry.includes(after, "mlsh_config", "/x/mlsh_config")
+    assert entry.without_include(after, "mlsh_config") == config
+
+
+@pytest.mark.parametrize(
+    ("config", "included"),
+    [
+        (b"Include mlsh_config\n", True),
+        (b'# c\ninclude "/x/mlsh_config"\n', True),
+        (b"Host a\nInclude mlsh_config\n", False),
+        (b"Match all\nInclude mlsh_config\n", False),
+        (b"# Include mlsh_config\n", False),
+    ],
+)
+def test_an_include_for_some_boxes_only_does_not_count(config: bytes, included: bool) -> None:
+    assert entry.includes(config, "mlsh_config", "/x/mlsh_config") is included
+
+
+def test_a_line_of_known_hosts_for_two_names_stays_for_the_other() -> None:
+    text = b"a,b ssh-rsa X\nb ssh-rsa Y\n# c\nd ssh-rsa Z"
+    assert hostkeys.without(text, "b", [1, 2]) == b"a ssh-rsa X\n# c\nd ssh-rsa Z"
+    assert hostkeys.with_line(b"a", "b\n") == b"a\nb\n"
+
+
+def test_fingerprints_are_taken_as_they_are_pasted() -> None:
+    key = HostKey("ssh-ed25519", "AAAA")
+    assert hostkeys.parse_fingerprint(f" {key.fingerprint}=\n") == key.fingerprint
+    for wrong in ("", "MD5:00:11", "SHA256:short", key.fingerprint + "x"):
+        with pytest.raises(MlshError):
+            hostkeys.parse_fingerprint(wrong)
+
+
+def test_a_missing_ssh_folder_is_made_private_and_goes_again_when_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLSH_SSH_CONFIG", raising=False)
+    folder, changes = tmp_path / "a/.ssh", Changes()
+    settings = Settings({"ssh_config": str(folder / "config")})
+    write_entry(Entry("one", "h", 22), settings, changes)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "config").stat().st_mode & 0o777 == 0o600
+    assert f"Include {folder}/mlsh_config\n" in (folder / "config").read_text()
+    assert changes.undo() == []
+    assert list(tmp_path.iterdir()) == []
