@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
 from mlsh.digest import sha256
+
+if TYPE_CHECKING:
+    import tarfile
 
 ABSENT = "absent"
 
@@ -134,6 +135,9 @@ class Parcel:
 
     def write(self, file: IO[bytes]) -> None:
         """Write the archive, the same bytes for the same changes."""
+        import gzip  # these only where something is sent: start-up is a budget
+        import tarfile
+
         with (
             gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
@@ -168,6 +172,8 @@ class Parcel:
                 return "step", "-", "-", "-", change.name
 
     def _tree(self, what: Unpacked) -> bytes:
+        import tarfile
+
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for wheel in what.wheels:
@@ -177,7 +183,9 @@ class Parcel:
 
 
 def _add(tar: tarfile.TarFile, name: str, text: bytes, mode: int) -> None:
-    entry = tarfile.TarInfo(name)
+    from tarfile import TarInfo
+
+    entry = TarInfo(name)
     entry.size, entry.mode = len(text), mode
     tar.addfile(entry, io.BytesIO(text))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -101,10 +102,14 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """A path that a step may write. Its text is asked for too, if it is to be shown what changes."""
+    """A path that a step may write, or wants to know of.
+
+    `how` much: `stat`, whether it is there; `sum`, which is to be compared; `text`, its text too. A large program takes
+    a while to sum, and a text is asked for once it is known that it would change.
+    """
 
     path: str
-    is_text: bool = True
+    how: Literal["text", "sum", "stat"] = "sum"
 
 
 def script(name: str, parts: Sequence[Part] = ()) -> str:
@@ -129,10 +134,10 @@ def _leaner(text: str) -> str:
 
 def argv(mlsh_home: str, parts: Sequence[Part], watched: Iterable[Watched]) -> list[str]:
     """The command that tells the facts."""
-    seen: dict[str, bool] = {}
+    seen: dict[str, str] = {}
     for one in watched:
-        seen[one.path] = seen.get(one.path, False) or one.is_text
-    words = [word for path, is_text in seen.items() for word in ("text" if is_text else "plain", path)]
+        seen[one.path] = max(seen.get(one.path, one.how), one.how, key=("stat", "sum", "text").index)
+    words = [word for path, how in seen.items() for word in (how, path)]
     return ["sh", "-c", script("look", parts), "mlsh", mlsh_home, *words]
 
 
@@ -141,12 +146,15 @@ def parse(text: str) -> Facts:
     said: dict[str, list[str]] = {}
     for line in text.split("\n"):
         key, space, value = line.partition(" ")
-        if space and key:
+        if len(key) == 64:
+            # As sha256sum says it: the digest, two spaces, the name.
+            said.setdefault("sum", []).append(line)
+        elif space and key:
             said.setdefault(key, []).append(value)
     one = {key: lines[0] for key, lines in said.items()}
     release = dict(line.partition("=")[::2] for line in said.get("os", []))
     release = {key: value.strip().strip("\"'") for key, value in release.items()}
-    free = re.search(r"\s\d+\s+\d+\s+(\d{1,18})\s+(?:\d+%|-)\s", one.get("free", "") + " ")
+    free = re.search(r"\s\d+\s+\d+\s+(\d{1,18})\s+(?:\d+%|-)\s", said.get("free", [""])[-1] + " ")
     return Facts(
         home=one.get("home", ""),
         node=one.get("node", ""),
@@ -162,28 +170,50 @@ def parse(text: str) -> Facts:
         bad=tuple(said.get("bad", ())),
         free_kib=int(free[1]) if free else None,
         is_left="left" in one,
-        paths=_paths(said.get("state", []), said.get("text", [])),
-        receipt=tuple(_entries(text)),
+        paths=_paths(said, one.get("home", ""), one.get("uid", "")),
+        receipt=tuple(_entries(text, frozenset(said.get("ok", ())))),
         said={key: tuple(lines) for key, lines in said.items()},
         through=frozenset(said.get("through", ())),
     )
 
 
-def _paths(states: Iterable[str], texts: Iterable[str]) -> dict[str, At]:
-    lines: dict[str, list[str]] = {}
-    for row in texts:
-        path, tab, line = row.partition("\t")
-        if tab:
-            lines.setdefault(path, []).append(line.removeprefix(" "))
+_KINDS = {"8": "file", "4": "dir", "a": "link"}
+
+
+def _paths(said: Mapping[str, list[str]], home: str, uid: str) -> dict[str, At]:
+    """How the watched paths stand, each by its full name, and below the home as `~/...` too."""
+    stats = {row[3]: row[:3] for line in said.get("stat", ()) if len(row := line.split(" ", 3)) == 4}
+    sums = {name: digest for line in said.get("sum", ()) for digest, _, name in [line.partition("  ")]}
+    links = {name: target for line in said.get("link", ()) for name, _, target in [line.partition("\t")]}
+    watched = said.get("watched", [])
+    texts: dict[str, list[str]] = {}
+    # A name may have a colon in it: the longest one that fits is it.
+    names = sorted((f"{name}:" for name in watched), key=len, reverse=True)
+    for line in said.get("text", ()):
+        name = next((name for name in names if line.startswith(name)), None)
+        if name is not None:
+            texts.setdefault(name[:-1], []).append(line[len(name) :])
     found = {}
-    for row in states:
-        path, state, mine = ([*row.split("\t"), "", ""])[:3]
-        text = "\n".join([*lines[path], ""]) if path in lines else None
-        found[path] = At(state, mine == "yes", text)
+    for name in watched:
+        at = _at(stats.get(name), sums.get(name, "-"), links.get(name, ""), uid)
+        if name in texts:
+            at = msgspec.structs.replace(at, text="\n".join([*texts[name], ""]))
+        found[name] = at
+        if name.startswith(f"{home}/"):
+            found[f"~/{name.removeprefix(f'{home}/')}"] = at
     return found
 
 
-def _entries(text: str) -> Iterable[Entry]:
+def _at(stat: Sequence[str] | None, digest: str, target: str, uid: str) -> At:
+    if stat is None:
+        return At()
+    raw, mode, owner = stat
+    kind = _KINDS.get(raw[:1], "other") if len(raw) == 4 else "other"
+    state = {"file": f"file {mode} {digest}", "link": f"link {target}"}.get(kind, kind)
+    return At(state, owner == uid)
+
+
+def _entries(text: str, through: frozenset[str]) -> Iterable[Entry]:
     fields: dict[str, str] = {}
     for line in [*text.split("\n"), "entry "]:
         word, _, rest = line.partition(" ")
@@ -200,6 +230,6 @@ def _entries(text: str) -> Iterable[Entry]:
                     node=fields.get("node", ""),
                     before=fields.get("before", ""),
                     after=fields.get("after", ""),
-                    is_ok="ok" in fields,
+                    is_ok=fields["number"] in through,
                 )
             fields = {"number": rest}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 
@@ -62,11 +61,36 @@ def _unfit(facts: Facts, box: str) -> tuple[str, str]:
             return what.format(home=facts.home), hint.format(box=box)
     if "flock" in facts.lacks:
         return "there is no flock on the box, so two bootstraps could meet", "install util-linux there"
-    if "tar" in facts.lacks or "sha256sum" in facts.lacks:
+    if facts.lacks:
         return f"the box lacks {' and '.join(facts.lacks)}", "install coreutils and tar there"
     if not re.fullmatch(r"/[^\x00-\x1f\x7f'\"$`\\]*", facts.home):
         return "its home folder has a name with characters that shells would take for their own", ""
     return "", ""
+
+
+def replaced(plan: Plan) -> Iterator[Put]:
+    """The texts that would be written over others, whose difference is to be shown."""
+    for one in plan.steps:
+        for change in one.planned.changes:
+            if not isinstance(change, Put) or change.secret or not isinstance(change.content, bytes):
+                continue
+            if change.before.startswith("file"):
+                yield change
+
+
+def with_texts(plan: Plan, texts: Facts) -> Plan:
+    """The plan with the texts that are there now."""
+    old = {put: texts.at(put.path).text for put in replaced(plan)}
+
+    def with_text(change: Change) -> Change:
+        known = isinstance(change, Put) and change in old
+        return msgspec.structs.replace(change, old=old[change]) if known else change  # type: ignore[index]
+
+    def step(one: StepPlan) -> StepPlan:
+        changes = tuple(with_text(change) for change in one.planned.changes)
+        return StepPlan(one.step, msgspec.structs.replace(one.planned, changes=changes))
+
+    return msgspec.structs.replace(plan, steps=tuple(step(one) for one in plan.steps))
 
 
 def title(change: Change) -> str:
@@ -109,6 +133,8 @@ def lines(plan: Plan) -> Iterator[str]:
 
 def diff(change: Change) -> Iterator[str]:
     """What would change in a text; nothing for programs, and for secrets."""
+    import difflib  # only where something is shown: start-up is a budget
+
     if isinstance(change, Delegated):
         yield from change.diff.splitlines()
     if not isinstance(change, Put) or change.secret or isinstance(change.content, FromWheel):

@@ -99,7 +99,7 @@ def file_of_ours(facts: Facts, path: str, text: str, why: str, mode: int = 0o644
     if at.state == wanted:
         return Planned(has=path)
     if at.is_absent or (at.is_mine and at.state == facts.ours(path)):
-        put = Put(path=path, content=data, mode=mode, before=at.state, old=at.text, why=why)
+        put = Put(path=path, content=data, mode=mode, before=at.state, why=why)
         return Planned(changes=(put,))
     return Planned(notes=(f"{path} is there and not as mlsh left it: it stays as it is",))
 

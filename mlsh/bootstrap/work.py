@@ -6,10 +6,10 @@ import contextlib
 import os
 import re
 import selectors
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -18,7 +18,7 @@ from mlsh.bootstrap import wheels
 from mlsh.bootstrap.changes import Change, Packages, Parcel, Run, Wheel, wheels_of
 from mlsh.bootstrap.desired import Desired
 from mlsh.bootstrap.facts import Facts, Part
-from mlsh.bootstrap.plan import Plan, title
+from mlsh.bootstrap.plan import Plan, replaced, title, with_texts
 from mlsh.bootstrap.plan import make as make_plan
 from mlsh.bootstrap.step import Planned, Step
 from mlsh.box import Box, process
@@ -72,7 +72,10 @@ def look(box: Box, steps: Sequence[Step], desired: Desired) -> Looked:
         found = step.look(box, desired, facts)
         if found is not None:
             looked[step.name] = found
-    return Looked(facts, make_plan(steps, desired, facts, looked, box.name))
+    plan = make_plan(steps, desired, facts, looked, box.name)
+    if changed := [put.path for put in replaced(plan)]:
+        plan = with_texts(plan, states_of(box, changed, "text"))
+    return Looked(facts, plan)
 
 
 def facts_of(box: Box, steps: Sequence[Step], desired: Desired) -> Facts:
@@ -199,6 +202,8 @@ class Work:
         answer_s += sum(change.limit_s for change in changes if isinstance(change, Run))
         answer_s += 1800 if any(isinstance(change, Packages) for change in changes) else 0
         hears = _Hearing(changes, lambda what: self._progress(self._step, what))
+        import tempfile  # only where something is sent: start-up is a budget
+
         with tempfile.TemporaryFile() as file:
             parcel.write(file)
             size = file.tell()
@@ -304,7 +309,9 @@ def _do(work: Work, step: Step, planned: Planned, not_fetched: Mapping[str, Mlsh
         raise
     except MlshError as failure:
         error = failure
-    return Outcome(step.name, "failed" if error else "changed", tuple(work.done), planned.notes, error)
+    # A step that acts in a way of its own keeps no list.
+    done = tuple(work.done) or (() if error else tuple(title(change) for change in planned.changes))
+    return Outcome(step.name, "failed" if error else "changed", done, planned.notes, error)
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -368,9 +375,9 @@ def _taken_back(steps: Mapping[str, Step], name: str, work: Work) -> Sequence[st
     return step.remove(work)
 
 
-def states_of(box: Box, paths: Sequence[str]) -> Facts:
+def states_of(box: Box, paths: Sequence[str], how: Literal["sum", "text"] = "sum") -> Facts:
     """How some paths stand now; facts with nothing else of use. One call. Raises what `look` does."""
-    watched = [looking.Watched(path, is_text=False) for path in dict.fromkeys(paths)]
+    watched = [looking.Watched(path, how) for path in dict.fromkeys(paths)]
     ran = box.ask(looking.argv(home(box), (), watched), timeout_s=_LOOK_S)
     _, replied, answer = ran.stdout.partition(_REPLY)
     if not replied:

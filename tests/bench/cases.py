@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bed import Bed, Box, Laptop, wait_for
-from tests.bench import dotfiles_cases, history_cases, probe_cases, queue_cases, watch_cases
+from tests.bench import bootstrap_cases, dotfiles_cases, history_cases, probe_cases, queue_cases, watch_cases
 from tests.bench.measure import Row, once, pairs, row
 
 
@@ -293,6 +293,7 @@ CASES: dict[str, Callable[[Bench], list[Row]]] = {
     "ps": listing,
     "logs": lambda bench: logs(bench, 1 << 30),
     "follow": follow,
+    "bootstrap": bootstrap_cases.nothing_to_do,
     "watch": watch_cases.watch,
     "pull": lambda bench: pull(bench, "pull", "1 GiB in one file", _ONE_FILE, 3000),
     "pull-many": lambda bench: pull(bench, "many", "10,000 small files", _MANY_FILES, 512),

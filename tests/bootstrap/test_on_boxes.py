@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.bed import Bed, Box, Laptop, Sit, wait_for
-from tests.bootstrap.conftest import bare, settings, tree
+from tests.bootstrap.fake_wheels import settings
+from tests.bootstrap.seen import bare, tree
 
 pytestmark = pytest.mark.root
 
@@ -70,6 +71,13 @@ def test_the_shells_and_git_of_the_box_know_what_was_brought(plain: Box, laptop:
     said = laptop.ssh("plain", f"bash -ic '{script}' 2>/dev/null").stdout.splitlines()
     cache = f"{plain.home}/big cache/huggingface"
     assert said == ["fake rg", ".config/mlsh/bashrc", "ada@example.org", f"Europe/Berlin {cache}"]
+    # Other settings: only their lines change, and the plan shows which.
+    settings(laptop, settings_of + 'timezone = "Asia/Seoul"\ncache_dir = "~/big cache"\n')
+    diff = laptop.run("bootstrap", "plain", "--dry-run").stdout
+    assert [line.strip() for line in diff.splitlines() if "TZ=" in line and "#" not in line] == [
+        "-export TZ=Europe/Berlin",
+        "+export TZ=Asia/Seoul",
+    ]
     in_fish = laptop.ssh("plain", "fish -c 'rg; echo $TZ $HF_HOME'").stdout.splitlines()
     assert in_fish == ["fake rg", f"Europe/Berlin {cache}"]
 

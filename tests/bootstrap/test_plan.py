@@ -139,7 +139,7 @@ def test_a_kernel_runs_once_for_each_driver_and_torch() -> None:
     entry = f"entry 0001\nentry. step gpu\nentry. kind run\nentry. path {title[5:]}\nentry. node gpu1\nentry. end\n"
     text = (FACTS / "debian12_sudo.txt").read_text()
     assert titles(parse(text + entry), "gpu") == [title]
-    passed = text + entry + "entry. ok yes\n"
+    passed = text + entry + "ok 0001\n"
     assert titles(parse(passed), "gpu") == []
     assert titles(parse(passed.replace("gpu.driver 550", "gpu.driver 560")), "gpu") != []
 
@@ -153,7 +153,7 @@ def test_a_step_whose_facts_never_came_is_left_out_and_said_so() -> None:
 
 @pytest.mark.parametrize("bad", ["/home/it's", "/home/$(id)", "relative", "/home/a\\b"])
 def test_a_home_whose_name_shells_would_misread_is_refused(bad: str) -> None:
-    text = (FACTS / "debian12_sudo.txt").read_text().replace("home /home/ada", f"home {bad}")
+    text = (FACTS / "debian12_sudo.txt").read_text().replace("/home/ada", bad)
     made = plan.make(steps.chosen(steps.every(), ["env"], [], None), WANTED, parse(text), {}, "gpu1")
     assert "has a name with characters" in made.unfit
 
@@ -165,7 +165,7 @@ def test_nonsense_from_a_box_is_no_crash() -> None:
 
 
 def test_a_secret_is_in_no_plan() -> None:
-    text = (FACTS / "debian12_sudo.txt").read_text() + "state ~/.netrc\tabsent\tyes\n"
+    text = (FACTS / "debian12_sudo.txt").read_text() + "watched /home/ada/.netrc\n"
     wanted = msgspec.structs.replace(WANTED, secrets={"N": "~/.netrc"}, secret_values={"N": b"password hunter2"})
     made = plan.make(steps.chosen(steps.every(), ["secrets"], [], None), wanted, parse(text), {}, "gpu1")
     assert made.count == 1

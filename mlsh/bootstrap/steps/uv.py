@@ -27,7 +27,7 @@ class Uv(Step):
     def watched(self, desired: Desired) -> Sequence[Watched]:
         """The two programs."""
         del desired
-        return [Watched(f"{BIN}/{name}", is_text=False) for name in ("uv", "uvx")]
+        return [Watched(f"{BIN}/{name}", "stat") for name in ("uv", "uvx")]
 
     def plan(self, desired: Desired, facts: Facts) -> Planned:
         """What is missing of the two."""
