@@ -406,7 +406,6 @@ check_shell_scripts() {
         (cd dotfiles/dot_config/mlsh && shellcheck -- bashrc prompt.sh) &&
         (cd mlsh/audit/box && shellcheck -s sh -x -- *.sh) &&
         (cd mlsh/history && shellcheck -s sh -x -- box/*.sh && shellcheck -s bash -- *.bash) &&
-        (cd mlsh/history/box && shellcheck -s sh -x -- *.sh) &&
         (cd mlsh/recipes && shellcheck -s sh -x -- *.sh && shellcheck -s bash -- *.bash)
 }
 

@@ -107,9 +107,14 @@ class Asking:
             return []
 
     def _choose(self, name: str, variable: Variable, lines: list[str], default: str | None) -> Value:
+        from mlsh.cli import recipe_fzf
         from mlsh.recipes import choices
 
         options = variable.options
+        if len(lines) > _SHOWN and recipe_fzf.is_here():
+            typed, chosen = recipe_fzf.choose(name, lines, default, options.multi)
+            if chosen or (typed and not options.prevent_extra):
+                return self._taken(variable, chosen) if chosen else typed
         shown = lines
         # With numbers among the choices, a number is a value and no place in the list.
         by_place = not any(choices.column(line, options).strip().isdigit() for line in lines)
@@ -122,8 +127,7 @@ class Asking:
             typed = click.prompt(_plain(name), default=fallback, err=True, show_default=True)
             picked = self._picked(typed, shown, options, by_place)
             if picked is not None:
-                taken = [choices.taken(line, options, self.values) for line in picked]
-                return choices.words(taken, options) if options.multi or options.expand else taken[0]
+                return self._taken(variable, picked)
             near = [line for line in lines if typed.casefold() in line.casefold()]
             if len(near) > 1 and (len(near) < len(shown) or len(shown) > _SHOWN):
                 shown = near
@@ -132,6 +136,14 @@ class Asking:
             else:
                 say(f"it is one of these, and not {typed}")
                 shown = near or lines
+
+    def _taken(self, variable: Variable, picked: list[str]) -> Value:
+        """The value that the chosen lines stand for."""
+        from mlsh.recipes import choices
+
+        options = variable.options
+        taken = [choices.taken(line, options, self.values) for line in picked]
+        return choices.words(taken, options) if options.multi or options.expand else taken[0]
 
     @staticmethod
     def _picked(typed: str, shown: list[str], options: object, by_place: bool) -> list[str] | None:

@@ -186,6 +186,33 @@ def test_choices_come_from_a_command_in_the_columns_that_navi_knows(laptop: Lapt
     assert b"8 GiB|a b|d|" in terminal.seen
 
 
+FZF = """\
+#!/bin/sh
+cat >~/offered
+printf '%s\\n' "$@" >~/asked
+printf 'typed\\n'
+[ -z "$FZF_NONE" ] || exit 1
+sed -n 25p ~/offered
+"""
+
+
+def test_many_choices_are_chosen_with_fzf_where_it_is(laptop: Laptop, mine: Path, sit_down: Sit) -> None:
+    laptop.run("recipe", "add", "pick", "echo got <n>", "--choices", "n=seq -f 'line\t%g' 40")
+    fzf = laptop.home / "bin/fzf"
+    fzf.write_text(FZF)
+    fzf.chmod(0o755)
+    terminal = sit_down("recipe", "run", "pick")
+    terminal.shows("Run this?")
+    terminal.type("\n")
+    assert terminal.ends() == 0
+    assert b"got line\t25" in terminal.seen or b"got line    25" in terminal.seen
+    assert (laptop.home / "offered").read_text().splitlines()[0] == "0\tline\\t1"
+    terminal = sit_down("recipe", "run", "pick", env={"FZF_NONE": "1"})
+    terminal.shows("echo got typed")
+    terminal.type("n\n")
+    assert terminal.ends() == 130
+
+
 def test_what_cannot_be_undone_wants_a_yes(laptop: Laptop, mine: Path) -> None:
     laptop.run("recipe", "add", "wipe", "echo wiped", "--careful")
     said = laptop.run("recipe", "run", "wipe", check=False)
