@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 F = TypeVar("F", bound=Callable[..., Any])
 # A look and a change, each with a connection to be made first.
-_LIMIT_S = 150.0
+_LIMIT_S = 600.0
 
 _boxes = click.argument("boxes", nargs=-1, required=True, metavar="BOX...", shell_complete=complete_box)
 _overwrite = click.option("--overwrite", is_flag=True, help="Also what was changed on the box, or is somebody else's.")

@@ -134,6 +134,9 @@ class _Deciding:
             return whys[seen.kind]
         if seen.kind == "file" and self.state.uid not in {seen.owner, 0}:
             return "belongs to another user, and would be yours afterwards", f"look: ls -l ~/{seen.path}"
+        # A push that was killed may have left a second name in its own folder.
+        if seen.kind == "file" and seen.links > 1 and not self.state.is_left:
+            return "has a second name (a hard link), which would not follow the change", f"look: ls -l ~/{seen.path}"
         if not seen.writable:
             return f"can't be written: {seen.folder} is not writable for you", f"look: ls -ld {seen.folder}"
         return None

@@ -12,6 +12,8 @@ import tarfile
 import time
 from pathlib import Path
 
+import msgspec
+
 from mlsh.box import Box
 from mlsh.box.process import Ran
 from mlsh.dotfiles import plan as deciding
@@ -26,6 +28,7 @@ _REPLY = b"mlsh-reply 1\n"
 _BEGIN = b"\n" * 16 + b"mlsh-begin\n"
 _FAILED = 96
 _LIMIT_S = 60.0
+_WORDS = 30_000
 
 HINTS = {
     "no-home": "ask whoever runs the box for a home folder",
@@ -50,9 +53,14 @@ def look(box: Box, paths: tuple[str, ...] = ()) -> State:
 
     Raises Unreachable, LoginRefused, and BoxUnfit where the home can't be entered or the record not be understood.
     """
+    # The words of a command have a limit of 128 KiB together where ssh hands them to a shell.
+    if sum(map(len, paths)) > _WORDS:
+        half = len(paths) // 2
+        first, second = look(box, paths[:half]), look(box, paths[half:])
+        return msgspec.structs.replace(second, files={**first.files, **second.files})
     argv = ["sh", "-c", _text("look.sh"), "mlsh", *paths]
     for attempt in range(3):
-        answer = _answer(box, box.ask(argv, timeout_s=_LIMIT_S))
+        answer = _answer(box, box.ask(argv, timeout_s=_LIMIT_S + len(paths) * 0.1))
         try:
             state = seeing.parse(answer)
             break
@@ -104,7 +112,8 @@ def apply(box: Box, plan: Plan) -> None:
         return
     argv = ["sh", "-c", _text("apply.sh"), "mlsh"]
     data = _BEGIN + archive(plan)
-    _answer(box, box.run(argv, stdin=data, timeout_s=_LIMIT_S + len(data) / 50_000, reads="the files"))
+    limit_s = _LIMIT_S + len(data) / 50_000 + len(plan.changes) * 0.2
+    _answer(box, box.run(argv, stdin=data, timeout_s=limit_s, reads="the files"))
 
 
 def remove(box: Box, *, overwrite: bool = False) -> Plan:

@@ -23,6 +23,47 @@ STAYS = {
     "redirection": "exec 2>/dev/null\nexec 3<&-\n",
     "here-document": "cat <<EOF\nexit\nEOF\n",
     "names": "exit_code=1\nreturning=2\n",
+    "conda": """\
+# >>> conda initialize >>>
+__conda_setup="$('/opt/conda/bin/conda' 'shell.bash' 'hook' 2> /dev/null)"
+if [ $? -eq 0 ]; then
+    eval "$__conda_setup"
+else
+    if [ -f "/opt/conda/etc/profile.d/conda.sh" ]; then
+        . "/opt/conda/etc/profile.d/conda.sh"
+    else
+        export PATH="/opt/conda/bin:$PATH"
+    fi
+fi
+unset __conda_setup
+# <<< conda initialize <<<
+""",
+    "red hat": """\
+if [ -f /etc/bashrc ]; then
+	. /etc/bashrc
+fi
+if ! [[ "$PATH" =~ "$HOME/.local/bin:$HOME/bin:" ]]; then
+    PATH="$HOME/.local/bin:$HOME/bin:$PATH"
+fi
+if [ -d ~/.bashrc.d ]; then
+    for rc in ~/.bashrc.d/*; do
+        if [ -f "$rc" ]; then . "$rc"; fi
+    done
+fi
+unset rc
+""",
+    "nvm and the like": """\
+export NVM_DIR="$HOME/.nvm"
+[ -s "$NVM_DIR/nvm.sh" ] && \\. "$NVM_DIR/nvm.sh"  # This loads nvm
+eval "$(direnv hook bash)"
+mkcd() { mkdir -p "$1" && cd "$1" || return; }
+extract() {
+  case $1 in
+    *.tar.gz) tar xzf "$1" ;;
+    *) echo "what is $1?"; return 1 ;;
+  esac
+}
+""",
     "windows": "case $- in\r\n *i*) ;;\r\n *) return;;\r\nesac\r\nalias a=b\r\n",
 }
 LEAVES = {

@@ -100,6 +100,27 @@ def test_a_link_stays_a_link_and_what_it_leads_to_gets_the_line(local: Reached, 
     assert (home / ".bashrc").readlink() == real
 
 
+def test_a_file_with_a_second_name_is_left_alone_and_said(local: Reached, home: Path) -> None:
+    (home / "mine").write_text("alias a=b\n")
+    os.link(home / "mine", home / ".bashrc")
+    plan = pushed(local, source_of(bashrc=""))
+    assert [one.path for one in plan.refused] == [".bashrc"]
+    assert "hard link" in plan.refused[0].why
+    assert (home / ".bashrc").read_text() == "alias a=b\n"
+    assert (home / ".bashrc").samefile(home / "mine")
+
+
+def test_more_files_than_fit_on_a_command_line_go_too(
+    local: Reached, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a limit that eighty files reach: a thousand would take a minute."""
+    monkeypatch.setattr(push, "_WORDS", 1000)
+    source = small(**{f"bin__{'x' * 20}{number}": "x" for number in range(80)})
+    assert pushed(local, source).refused == ()
+    assert len(list((home / "bin").iterdir())) == 80
+    assert push.plan(local, source).is_empty
+
+
 def test_a_link_to_nothing_is_left_alone_and_said(local: Reached, home: Path) -> None:
     (home / ".bashrc").symlink_to("gone")
     plan = pushed(local, source_of(bashrc=""))
