@@ -17,8 +17,12 @@ from mlsh.box import LOCAL, process
 from mlsh.errors import RefusedInput
 from mlsh.git.plumbing import Git, environment
 
-# Nothing of the person's settings or of the repository's may run or change the output.
-_QUIET = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=true", "-c", "log.follow=false")
+# Nothing of the person's settings or of the repository's may run or change the output. Files past the threshold count
+# as binary: nobody wrote them by hand. Those of now are passed over too.
+_QUIET = (
+    *("-c", "core.fsmonitor=false", "-c", "core.quotePath=true", "-c", "log.follow=false"),
+    *("-c", "core.bigFileThreshold=8m"),
+)
 _WORDS = (
     *(
         "log",

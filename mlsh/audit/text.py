@@ -26,6 +26,7 @@ _BINARY_LOOK = 8192
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # A line of a minified file is shown to nobody; this much of it tells it apart.
 _CONTEXT = 400
+_LONGEST = 1 << 16
 
 
 class Where(NamedTuple):
@@ -76,10 +77,11 @@ def look(where: Where, text: str, first_line: int = 1) -> Iterator[Found]:
 def _context(text: str, matches: list[Match], number: int) -> str:
     """The line that a match begins in, with each secret of it masked."""
     match = matches[number]
-    start = text.rfind("\n", 0, match.start) + 1
-    end = text.find("\n", match.start)
-    end = min(len(text) if end < 0 else end, match.start + _CONTEXT)
-    start = max(start, match.start - _CONTEXT)
+    # Within bounds: to look for the ends of a line of megabytes at each of its matches would take minutes.
+    first = max(0, match.start - _CONTEXT)
+    start = max(first, text.rfind("\n", first, match.start) + 1)
+    end = text.find("\n", match.start, match.start + _CONTEXT)
+    end = min(len(text), match.start + _CONTEXT) if end < 0 else end
     parts, done = [], start
     # Only those near it: a line of a megabyte may have thousands.
     for other in matches[max(0, number - 20) : number + 20]:
@@ -92,7 +94,9 @@ def _context(text: str, matches: list[Match], number: int) -> str:
 
 def _typed_at(text: str, at: int) -> int | None:
     """When a line of a history was typed: zsh has it in the line, bash in the one before, fish in the one after."""
-    start = text.rfind("\n", 0, at) + 1
+    start = text.rfind("\n", max(0, at - _LONGEST), at) + 1
+    if start == 0 and at > _LONGEST:
+        return None  # that long is no command
     line = text[start:at]
     if zsh := re.match(r": (\d{9,10}):\d+;", line):
         return int(zsh[1])
@@ -100,7 +104,7 @@ def _typed_at(text: str, at: int) -> int | None:
     if bash := re.search(r"(?:^|\n)#(\d{9,10})\n$", before):
         return int(bash[1])
     if line.startswith("- cmd:"):
-        end = text.find("\n", at)
+        end = text.find("\n", at, at + _LONGEST)
         if end >= 0 and (fish := re.match(r"\n  when: (\d{9,10})(?:\n|$)", text[end : end + 22])):
             return int(fish[1])
     return None

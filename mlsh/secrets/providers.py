@@ -246,7 +246,7 @@ RULES: tuple[Rule, ...] = (
         "jwt",
         "JSON web token",
         "eyj",
-        r"(eyJ[A-Za-z0-9_-]{10,2000}+\.eyJ[A-Za-z0-9_-]{10,4000}+\.[A-Za-z0-9_-]{18,1000}+)",
+        r"(eyJ[A-Za-z0-9_-]{10,600}+\.eyJ[A-Za-z0-9_-]{10,4000}+\.[A-Za-z0-9_-]{18,1000}+)",
         "sign out where it came from; it is good until it expires",
     ),
     Rule(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SERVICE = "mlsh"
 # A locked one may ask in a window; where nobody sees that, it would wait for ever.
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 _KNOWN = frozenset(f"keyring.backends.{name}" for name in ("SecretService", "libsecret", "kwallet", "macOS", "Windows"))
 _NOTHING = frozenset(f"keyring.backends.{name}" for name in ("fail", "null"))
 _PLAIN = ("plaintext", "uncrypted", "jsonfile")

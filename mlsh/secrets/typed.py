@@ -40,23 +40,27 @@ _EXAMPLE_HOST = re.compile(
 _CODE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[.(\[]|[A-Za-z_]+\(")
 
 
+def _before(match: re.Match[str]) -> str:
+    """A little of what stands before: all of it, for each match of a long line, would take the square of its length."""
+    return match.string[max(0, match.start() - 80) : match.start()]
+
+
 def _typed(match: re.Match[str], word: str) -> bool:
     """Whether a word after a telling name is the secret itself, in a line that a shell was given."""
     value = unquoted(word)
     if is_reference(word) or is_placeholder(value) or value.startswith(("-", "pass:", "env:", "file:", "fd:")):
         return False
-    if match.string[match.end() :][:1] == "(" and value.isidentifier():
+    if match.string[match.end() : match.end() + 1] == "(" and value.isidentifier():
         return False  # password = getpass()
-    if match.string[: match.start()].endswith("$") and word[:1] not in {"'", '"'}:
+    if _before(match).endswith("$") and word[:1] not in {"'", '"'}:
         return False  # [ "$pass" = all ]
-    before = match.string[: match.start(match.lastindex or 0)]
-    said = before[match.start() :]
+    said = match.string[match.start() : match.start(match.lastindex or 0)]
     if _IS_PASSWORD.search(said):
         # `--secret NAME` of mlsh, docker and others takes a name, or `id=...`.
         return not ("secret" in said and (_NAME_ONLY.fullmatch(value) or value.startswith(("id=", "type="))))
-    if is_word_of_models(match.string[: match.start()]):
+    if is_word_of_models(_before(match)):
         return False
-    if _ASSIGNED.search(match.string[: match.end()][: -len(word)]) and len(value) >= 4:
+    if len(value) >= 4 and _ASSIGNED.search(_before(match) + said):
         return not _PATH.fullmatch(value)  # FOO_TOKEN=abcdefgh: nobody names another thing so
     return len(value) >= 6 and not value.isalpha() and not _PATH.fullmatch(value) and not _CODE.match(value)
 
@@ -95,7 +99,7 @@ def _wandb(_match: re.Match[str], value: str) -> bool:
 def _written(match: re.Match[str], word: str) -> bool:
     """Whether a value after a telling name is the secret itself, in a file of source or settings."""
     value = unquoted(word)
-    before = match.string[: match.start()]
+    before = _before(match)
     if is_reference(word) or is_example(value.rstrip("0123456789")) or is_example(value):
         return False
     if is_word_of_models(before) or re.search(r"(?i)pub(?:lic)?[-_]?(?:key[-_]?)?$", before[-14:]):

@@ -64,6 +64,18 @@ def test_what_is_in_a_file_and_in_its_past_is_one() -> None:
     assert (one.kind, one.commit, one.when_s) == ("history", "abc", 7)
 
 
+def test_a_line_with_very_many_secrets_takes_no_longer_than_its_length() -> None:
+    import time
+
+    def seconds(count: int) -> float:
+        begun = time.process_time()
+        assert len(history(f"gh {TOKEN} " * count)) == count
+        return time.process_time() - begun
+
+    small = min(seconds(100) for _ in range(2))
+    assert seconds(1600) < 48 * small + 0.05  # the square of it would be 256 times
+
+
 # Files
 
 

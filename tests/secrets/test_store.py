@@ -320,6 +320,27 @@ def test_a_key_file_that_others_can_read_is_refused(keyed: Laptop) -> None:
     assert "chmod 600" in said.stderr
 
 
+def test_a_value_that_went_from_the_keyring_is_an_error_and_can_be_forgotten(ringed: Laptop) -> None:
+    ringed.run("secret", "set", "A", input="one")
+    (ringed.home / ".ring").write_text("{}")
+    said = ringed.run("secret", "show", "A", "--value", check=False)
+    assert said.returncode == 66
+    assert "is not there any more" in said.stderr
+    ringed.run("secret", "remove", "-y", "A")
+    assert ringed.run("secret", "list", "--plain").stdout == ""
+
+
+def test_a_broken_list_of_names_is_named_and_left_alone(ringed: Laptop) -> None:
+    names = store_file(ringed).with_name("names.json")
+    names.parent.mkdir(parents=True)
+    names.write_text("{")
+    for words in (["list"], ["set", "A"], ["remove", "-y", "A"]):
+        said = ringed.run("secret", *words, input="x", check=False)
+        assert said.returncode == 78
+        assert "names.json" in said.stderr
+    assert names.read_text() == "{"
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00", b'{"mlsh_secrets": 9}'])
 def test_a_broken_file_is_named_and_left_alone(keyed: Laptop, content: bytes) -> None:
     store_file(keyed).parent.mkdir(parents=True)
