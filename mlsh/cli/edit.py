@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def command(what: str | None, box: str | None, copy: Path | None, force: bool) -> None:
     """Edit a file of a box in your own $VISUAL or $EDITOR, and save it back when the editor ends.
 
-    A relative PATH begins at the home folder there. The file keeps its mode, its owner and its place behind a link, and
-    is replaced as a whole. Where somebody else changed it meanwhile, nothing is written. Your text stays on this
-    machine until the box has it, and each error names the place.
+    A relative PATH begins at the home folder there (with local: here). The file keeps its mode, its owner and its place
+    behind a link, and is replaced as a whole. Where somebody else changed it meanwhile, nothing is written. Your text
+    stays on this machine until the box has it, and each error names the place.
 
     \b
       mlsh edit gpu1:train/config.yaml

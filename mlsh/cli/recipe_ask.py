@@ -99,7 +99,8 @@ class Asking:
             elif other not in self.values and other not in self._on_the_way:
                 self._have(other)
         self._on_the_way.discard(variable.name)
-        click.echo(paint(f"{_plain(variable.name)}: from: {_plain(variable.command)}", "dim", 2), err=True)
+        way = f"; each by way of: {variable.options.map}" if variable.options.map else ""
+        click.echo(paint(f"{_plain(variable.name)}: from: {_plain(variable.command + way)}", "dim", 2), err=True)
         try:
             return choices.listed(variable, self.values, self._secrets)
         except choices.NoChoices as error:

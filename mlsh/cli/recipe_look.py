@@ -10,6 +10,7 @@ import click
 from mlsh.cli.options import common, json_option
 
 if TYPE_CHECKING:
+    from mlsh.recipes.cheat import Variable
     from mlsh.recipes.library import Found, Library
 
 _HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -228,6 +229,7 @@ def _shown(found: Found) -> dict[str, Any]:
 def _describe(found: Found) -> None:
     from mlsh.cli.talk import paint
     from mlsh.recipes.render import steps
+    from mlsh.recipes.written import used
     from mlsh.shell.visible import printable
 
     recipe = found.recipe
@@ -248,5 +250,18 @@ def _describe(found: Found) -> None:
         said += ["secret"] if fields["secret"] else []
         said += [f"default {fields['default']}"] if fields["default"] is not None else []
         said += [f"for instance {fields['example']}"] if fields["example"] else []
-        said += [f"one of: {fields['choices']}"] if fields["choices"] else []
+        said += _commands_for(recipe.variables.get(fields["name"]))
         click.echo(f"  <{printable(fields['name'])}>  {printable('; '.join(said))}".rstrip())
+    # All that can run is shown: choices may need the choices of others.
+    for name in sorted(used(recipe) - set(recipe.parameters)):
+        said = ["for these choices", *_commands_for(recipe.variables.get(name))]
+        click.echo(f"  ${printable(name)}  {printable('; '.join(said))}")
+
+
+def _commands_for(variable: Variable | None) -> list[str]:
+    """What is run to know what a parameter can be."""
+    if variable is None:
+        return []
+    return [f"one of: {variable.command}"] + (
+        [f"each by way of: {variable.options.map}"] if variable.options.map else []
+    )

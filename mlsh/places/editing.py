@@ -20,7 +20,7 @@ from mlsh.errors import BoxError, ExitCode, MlshError, NotFound, RefusedInput
 from mlsh.places import scripts
 
 LARGEST_BYTES = 64 << 20
-_TIMEOUT_S = 120.0
+_READ_S, _WRITE_S, _SLOWEST_BYTES_A_SECOND = 300.0, 120.0, 100_000
 NEW, ANY = "new", "any"
 
 
@@ -66,7 +66,7 @@ def check_path(path: str) -> str:
 
 def read(box: Box, path: str) -> Remote:
     """Read a file of a box. Raises NotFound, RefusedInput, BoxError."""
-    ran, answer = scripts.call(box, "read", path, str(LARGEST_BYTES), timeout_s=_TIMEOUT_S)
+    ran, answer = scripts.call(box, "read", path, str(LARGEST_BYTES), timeout_s=_READ_S)
     if ran.returncode == scripts.FAILED:
         raise _not_read(box, path, *scripts.error_word(answer))
     head, found, data = answer.partition(b"\n")
@@ -108,7 +108,8 @@ def write(box: Box, path: str, before: str, data: bytes) -> None:
     Raises Changed, BoxError, Unreachable; the file is as it was then, unless the text says otherwise.
     """
     words = (path, before, sha256(data), str(len(data)))
-    ran, answer = scripts.call(box, "write", *words, stdin=data, timeout_s=_TIMEOUT_S, reads=f"the new text of {path}")
+    limit_s = _WRITE_S + len(data) / _SLOWEST_BYTES_A_SECOND
+    ran, answer = scripts.call(box, "write", *words, stdin=data, timeout_s=limit_s, reads=f"the new text of {path}")
     if ran.returncode == 0 and answer.endswith(b"done\n"):
         return
     if ran.returncode != scripts.FAILED:

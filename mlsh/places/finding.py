@@ -18,7 +18,8 @@ from mlsh.errors import BoxError, MlshError, NotFound, RefusedInput
 from mlsh.places import pattern as patterns
 from mlsh.places import scripts
 
-LIMIT_S = 120.0
+# A tree of millions of files on a network disk takes minutes; who does not want to wait has ctrl-c.
+LIMIT_S = 600.0
 _BATCH = 2000
 
 

@@ -29,16 +29,17 @@ def write(recipe: Recipe) -> str:
                 )
             line = f" {line}"  # noqa: PLW2901 - a blank before a command means nothing to the shell
         lines.append(line)
-    used = [recipe.variables[name] for name in recipe.variables if name in _used(recipe)]
-    if used:
-        lines += ["", *map(_write_variable, used)]
+    needed = used(recipe)
+    variables = [recipe.variables[name] for name in recipe.variables if name in needed]
+    if variables:
+        lines += ["", *map(_write_variable, variables)]
     text = "\n".join(lines) + "\n"
     if "\0" in text:
         raise RefusedInput("a recipe can't hold a NUL byte")
     return text
 
 
-def _used(recipe: Recipe) -> set[str]:
+def used(recipe: Recipe) -> set[str]:
     """The variables that the recipe needs, those that their commands need among them."""
     needed = set(recipe.parameters)
     waiting = list(needed)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import stat
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bed import Box, Laptop, Sit, wait_for
+from tests.docs.pages import DOCS, section
 
 
 @pytest.fixture
@@ -81,6 +83,16 @@ def test_a_strangers_recipe_is_shown_and_asked_for_before_its_first_run(
     laptop.run("recipe", "run", "trap", "again")
     (mine / "x.cheat").write_text(STRANGER.replace("echo RAN2", "echo RAN3"))
     assert laptop.run("recipe", "run", "trap", "again", check=False).returncode == 2
+
+
+def test_all_that_a_recipe_can_run_is_shown(laptop: Laptop, mine: Path) -> None:
+    (mine / "x.cheat").write_text(
+        "# Deep\necho <a>\n$ a: echo $b <c> --- --map 'touch MAP; cat'\n$ b: touch B\n$ c: touch C\n$ d: touch UNUSED\n"
+    )
+    shown = laptop.run("recipe", "show", "deep").stdout
+    for command in ("echo $b <c>", "touch MAP; cat", "touch B", "touch C"):
+        assert command in shown
+    assert "UNUSED" not in shown
 
 
 def test_a_run_stops_at_the_step_that_fails_and_goes_on_there_with_all_that_was_set(laptop: Laptop, mine: Path) -> None:
@@ -430,3 +442,11 @@ def test_a_name_is_found_by_its_beginning_and_a_slip_gets_a_hint(laptop: Laptop,
     assert said.returncode == 66
     assert "port-free" in said.stderr
     assert laptop.run("recipe", "show", "ports:port-free").stdout.startswith("port-free")
+
+
+def test_the_fields_of_json_are_those_that_the_reference_promises(laptop: Laptop) -> None:
+    text = section((DOCS / "reference/json.md").read_text(), "recipe")
+    promised = set(re.findall(r"`([a-z_]+)`", text)) - {"book", "yours", "navi", "null"}
+    listed = json.loads(laptop.run("recipe", "list", "--json", "disk").stdout.splitlines()[0])
+    one = json.loads(laptop.run("recipe", "show", "--json", "port-kill").stdout)
+    assert {*listed, *one, *one["steps"][0], *one["parameters"][0]} == promised
