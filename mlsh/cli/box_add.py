@@ -85,6 +85,7 @@ def add(
         put(msgspec.to_builtins(added))
     else:
         _show(added)
+        _tell_of_agent(added)
 
 
 def _show(added: Added) -> None:
@@ -98,6 +99,16 @@ def _show(added: Added) -> None:
         how = f"by the key {added.key}"
     say(f"{added.box} is a box now: ssh {added.box} gets in {how}")
     say(f"is it fit for jobs? mlsh box doctor {added.box}   What it lacks: mlsh bootstrap {added.box}")
+
+
+def _tell_of_agent(added: Added) -> None:
+    from pathlib import Path
+
+    from mlsh.cli.talk import say
+    from mlsh.contact import keys
+
+    if added.key and added.installed and Path(added.key).is_file() and keys.is_locked(Path(added.key)):
+        say(f"its key has a passphrase; an agent saves you typing it each time: ssh-add {added.key}")
 
 
 def _show_plan(wish: Wish, settings: Settings, as_json: bool) -> None:

@@ -7,6 +7,8 @@ the laptop's files change; plain ssh has the last word, and where it does not ge
 from __future__ import annotations
 
 import contextlib
+import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
@@ -125,9 +127,14 @@ def add(wish: Wish, settings: Settings, person: Person) -> Added:
 
 def undoing(changes: Changes, stage: Callable[[], str], act: Callable[[], T]) -> T:
     """Do something; where it fails or is interrupted, take back what was done and say where it stopped."""
+    # A terminal that is closed, or a `kill`, ends it in order too.
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         return act()
     except BaseException as error:
+        for number in (signal.SIGINT, *before):
+            before[number] = before.get(number, signal.getsignal(number))
+            signal.signal(number, signal.SIG_IGN)
         count = changes.count
         left = changes.undo()
         if isinstance(error, MlshError):
@@ -138,6 +145,13 @@ def undoing(changes: Changes, stage: Callable[[], str], act: Callable[[], T]) ->
         elif left:
             raise MlshError(f"stopped; what could not be taken back: {'; '.join(left)}") from error
         raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 class _Adding:
@@ -158,6 +172,11 @@ class _Adding:
         """All of it."""
         wish, made, mine = self._wish, self._plan.entry, self._plan.files
         trial = made if self._plan.key else made._replace(identity="")
+        if self._plan.key is not None and not Path(self._plan.key.identity).exists():
+            # The public half of an agent's key is written down once it is known that it is wanted.
+            aside = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="mlsh-")), "agent.pub")
+            aside.write_text(f"{self._plan.key.public}\n")
+            trial = made._replace(identity=str(aside))
         what_if = self._stack.enter_context(WhatIf(mine, entry.with_entry(mine.ours, trial), self._settings))
         said = what_if.say(wish.name)
         way = reach.way_of(wish.name, said, str(what_if.config))
@@ -246,8 +265,6 @@ class _Adding:
         self._person.tell("trying the key" if key else "trying the keys that you have")
         if key is not None and key.is_security_key:
             self._person.tell("touch your security key when it blinks")
-        if key is not None and key.identity.endswith(".pub") and not Path(key.identity).exists():
-            return False  # of the agent, and new: it is written down when it is needed
         options = [
             *("-o", f"UserKnownHostsFile={what_if.known_hosts}"),
             *("-o", "GlobalKnownHostsFile=/dev/null"),

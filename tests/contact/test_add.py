@@ -1,10 +1,14 @@
 """First contact with real machines: what is asked, what is sent, what is written, and what is left when it fails."""
 
 import json
+import os
+import pty
+import signal
+import sys
 
 import pytest
 
-from tests.bed import Box, Laptop, Sit
+from tests.bed import Box, Laptop, Sit, Terminal, wait_for
 from tests.bed.namespace_box import NamespaceBox
 from tests.contact.adding import add, fingerprint, tree
 
@@ -103,3 +107,72 @@ def test_listing_boxes_imports_no_paramiko(laptop: Laptop) -> None:
     said = laptop.command("python", "-X", "importtime", "-m", "mlsh", "box", "list").stderr
     assert "mlsh.cli.box_words" in said
     assert "paramiko" not in said
+
+
+def test_a_key_of_the_agent_is_installed_and_tried_by_plain_ssh(box: NamespaceBox, laptop: Laptop) -> None:
+    laptop.ssh_config.write_text(laptop.ssh_config.read_text().replace("  IdentityAgent none\n", ""))
+    agent = {"SSH_AUTH_SOCK": str(laptop.directory / "agent")}
+    laptop.command("ssh-agent", "-a", agent["SSH_AUTH_SOCK"])
+    key = laptop.home / "held"
+    laptop.command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "work", "-f", str(key))
+    laptop.command("ssh-add", "-q", str(key), env=agent)
+    key.unlink()
+    words = ("box", "add", "new", f"alice@{box.host}", "--password-stdin", "--fingerprint", fingerprint(laptop, box))
+    added = json.loads(laptop.run(*words, "--key", "agent:work", "--json", input="hunter2\n", env=agent).stdout)
+    assert (added["installed"], added["key"]) == (True, str(laptop.home / ".ssh/mlsh/new.pub"))
+    assert box.path("~/.ssh/authorized_keys").read_text() == key.with_suffix(".pub").read_text()
+    # The same key for a second name: it opens the box already.
+    again = json.loads(
+        laptop.run("box", "add", "again", *words[3:4], "--key", "agent:work", "--json", env=agent).stdout
+    )
+    assert (again["login"], again["installed"]) == ("key", False)
+    laptop.run("box", "remove", "new", "-y", env=agent)
+    assert not (laptop.home / ".ssh/mlsh/new.pub").exists()
+    assert box.path("~/.ssh/authorized_keys").read_text() != ""
+
+
+class OwnTerminal(Terminal):
+    """A terminal that mlsh's children may open as /dev/tty, as ssh does to ask for a passphrase."""
+
+    def __init__(self, laptop: Laptop, *words: str) -> None:
+        self._main, theirs = pty.openpty()
+        os.set_blocking(self._main, False)
+        self.seen = b""
+        argv = ["setsid", "--ctty", sys.executable, "-m", "mlsh", *words]
+        self.process = laptop._start(argv, None, None, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+
+
+def test_a_passphrase_is_offered_and_typed_to_ssh_alone(box: NamespaceBox, laptop: Laptop) -> None:
+    words = ("box", "add", "new", f"alice@{box.host}", "--fingerprint", fingerprint(laptop, box))
+    terminal = OwnTerminal(laptop, *words)
+    for prompt, word in (
+        ("assword: ", "hunter2"),
+        ("Enter passphrase", "open sesame"),
+        ("Enter same passphrase", "open sesame"),
+        ("Enter passphrase for key", "open sesame"),
+    ):
+        terminal.shows(prompt)
+        terminal.seen = b""
+        terminal.type(f"{word}\n")
+    assert terminal.ends() == 0
+    assert b"ssh-add" in terminal.seen
+    terminal.close()
+    key = laptop.home / ".ssh/mlsh/new"
+    assert laptop.command("ssh-keygen", "-y", "-P", "", "-f", str(key), check=False).returncode != 0
+    assert laptop.command("ssh-keygen", "-y", "-P", "open sesame", "-f", str(key)).stdout
+
+
+def test_a_kill_in_the_middle_leaves_nothing(box: NamespaceBox, laptop: Laptop) -> None:
+    before, there = tree(laptop.home), tree(box.path("~"))
+    words = ("box", "add", "new", f"alice@{box.host}", "--fingerprint", fingerprint(laptop, box))
+    terminal = OwnTerminal(laptop, *words)
+    terminal.shows("assword: ")
+    terminal.type("hunter2\n")
+    terminal.shows("Enter passphrase")
+    assert (laptop.home / ".ssh/mlsh").is_dir()
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.ends() == 128 + signal.SIGTERM
+    terminal.close()
+    wait_for(lambda: tree(laptop.home) == before, 20, "the laptop as it was")
+    assert tree(box.path("~")) == there
