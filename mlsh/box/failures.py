@@ -32,7 +32,7 @@ _LOGIN = (
     (
         rb"Host key verification failed|No .* host key is known",
         "you have not confirmed its host key yet",
-        "connect once by hand and compare the fingerprint: ssh {0}",
+        "compare the fingerprint, and confirm it once: mlsh box trust {0}",
     ),
     (
         rb"Too many authentication failures",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlsh.cli.box_words import HELP, put
+from mlsh.cli.box_words import HELP, put, short_path
 from mlsh.cli.options import common, complete_box, json_option
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def _show(added: Added) -> None:
     if added.login == "key" and added.key is None:
         how = "by a key that you had already; nothing was changed on the box"
     elif not added.installed:
-        how = f"by {added.key}; that key was on the box already"
+        how = f"by {short_path(added.key or '')}; that key was on the box already"
     else:
-        how = f"by the key {added.key}"
+        how = f"by the key {short_path(added.key or '')}"
     say(f"{added.box} is a box now: ssh {added.box} gets in {how}")
     say(f"is it fit for jobs? mlsh box doctor {added.box}   What it lacks: mlsh bootstrap {added.box}")
 
@@ -108,7 +108,7 @@ def _tell_of_agent(added: Added) -> None:
     from mlsh.contact import keys
 
     if added.key and added.installed and Path(added.key).is_file() and keys.is_locked(Path(added.key)):
-        say(f"its key has a passphrase; an agent saves you typing it each time: ssh-add {added.key}")
+        say(f"its key has a passphrase; an agent saves you typing it each time: ssh-add {short_path(added.key)}")
 
 
 def _show_plan(wish: Wish, settings: Settings, as_json: bool) -> None:
