@@ -22,7 +22,7 @@ _OURS = "  # mlsh: cached"
 
 def path(wanted: Wanted) -> Path:
     """Where the text for a shell is kept."""
-    return config.cache_dir() / f"init{'.ctrl-r' if wanted.ctrl_r else ''}.{wanted.shell}"
+    return config.cache_dir() / f"init{'.ctrl-r' * wanted.ctrl_r}{'.record' * wanted.record}.{wanted.shell}"
 
 
 def line(wanted: Wanted) -> str:
@@ -69,27 +69,25 @@ def last(wanted: Wanted) -> str | None:
 def refresh() -> None:
     """Make anew what is kept, for the shells that use it. Raises MlshError where that fails."""
     for shell in SHELLS:
-        for ctrl_r in (False, True):
-            wanted = Wanted(shell, ctrl_r)
+        for wanted in shell_init.every(shell):
             if path(wanted).exists():
                 ready(wanted)
 
 
 def source_command(shell: str) -> str | None:
     """What to type in a shell that runs already, to have the aliases in it; None where nothing is kept for it."""
-    found = [path(wanted) for wanted in (Wanted(shell, True), Wanted(shell)) if path(wanted).exists()]
+    found = [path(wanted) for wanted in shell_init.every(shell) if path(wanted).exists()]
     return f"source {posix.quote(str(found[0]))}" if found else None
 
 
 def _guard(shell: str, where: Path) -> str:
-    toml, kept = store.path(), where
-    marks = [_mark()]
+    toml, kept, mark = (str(one) for one in (store.path(), where, _mark()))
     quote = fish.quote if shell == "fish" else posix.quote
-    parts = [f"-e {quote(str(mark))}" for mark in marks]
-    if toml.exists():
-        parts += [f"-e {quote(str(toml))}", f"! {quote(str(toml))} -nt {quote(str(kept))}"]
+    parts = [f"-e {quote(mark)}"]
+    if store.path().exists():
+        parts += [f"-e {quote(toml)}", f"! {quote(toml)} -nt {quote(kept)}"]
     else:
-        parts.append(f"! -e {quote(str(toml))}")
+        parts.append(f"! -e {quote(toml)}")
     if shell == "fish":
         tests = "; and ".join(f"test {part}" for part in parts)
         return f"if not begin; {tests}; end; return 1; end{_OURS}\n"

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from mlsh.aliases import book, fish, posix, store
 from mlsh.aliases.shape import Alias
-from mlsh.errors import NotFound
 
 _PLAIN_WORDS = re.compile(r"[A-Za-z][\w.-]*(?: [\w./:=@%+,-]+)* ?")
 SHELLS = ("bash", "zsh", "fish")
@@ -17,24 +16,33 @@ _HERE = Path(__file__).parent / "shell"
 
 
 class Wanted(NamedTuple):
-    """What to set up in a shell: completion and aliases always, the history's picker on Ctrl-R if `ctrl_r`."""
+    """What to set up in a shell: completion and aliases always, and what of mlsh's history is asked for.
+
+    `ctrl_r`: its picker on Ctrl-R. `record`: notes of how each command ended, and where.
+    """
 
     shell: str
     ctrl_r: bool = False
+    record: bool = False
 
     @property
     def command(self) -> str:
         """The command that prints it."""
-        return f"mlsh shell init {self.shell}" + (" --ctrl-r" if self.ctrl_r else "")
+        return f"mlsh shell init {self.shell}{' --ctrl-r' * self.ctrl_r}{' --record' * self.record}"
 
 
-def text(shell: str, *, ctrl_r: bool = False) -> str:
+def every(shell: str) -> list[Wanted]:
+    """All that can be wanted for a shell."""
+    return [Wanted(shell, ctrl_r, record) for ctrl_r in (True, False) for record in (True, False)]
+
+
+def text(shell: str, *, ctrl_r: bool = False, record: bool = False) -> str:
     """What a shell is to read at its start: the person's aliases, completion of mlsh, and what is asked for.
 
     `shell` is bash, zsh or fish. Reading it runs nothing but definitions. Raises ConfigError where the file of aliases
-    is wrong, NotFound where there is no picker for the shell.
+    is wrong.
     """
-    return for_aliases(shell, store.load()) + once(Wanted(shell, ctrl_r))
+    return for_aliases(shell, store.load()) + once(Wanted(shell, ctrl_r, record))
 
 
 def for_aliases(shell: str, aliases: Sequence[Alias]) -> str:
@@ -50,7 +58,9 @@ def once(wanted: Wanted) -> str:
     """The part that is read once a shell: completion of mlsh, the picker. What is sourced ends well: `true`."""
     parts = [_packaged("mlsh.fish" if wanted.shell == "fish" else "mlsh.sh"), _completion(wanted.shell)]
     if wanted.ctrl_r:
-        parts.append(_ctrl_r(wanted.shell))
+        parts.append(_of_history(f"bind.{wanted.shell}"))
+    if wanted.record:
+        parts.append(_of_history(f"record.{wanted.shell}"))
     return "\n".join(["", *parts, "true\n"])
 
 
@@ -108,13 +118,7 @@ def _is_prefix(alias: Alias) -> bool:
     return bool(_PLAIN_WORDS.fullmatch(alias.run)) and alias.run.split()[0] != alias.name
 
 
-def _ctrl_r(shell: str) -> str:
-    import mlsh
+def _of_history(name: str) -> str:
+    import mlsh.history
 
-    path = Path(mlsh.__file__).parent / "history" / f"bind.{shell}"
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        raise NotFound(
-            f"there is no picker of the history for {shell} in this version of mlsh", "leave --ctrl-r out"
-        ) from None
+    return Path(mlsh.history.__file__).with_name(name).read_text()

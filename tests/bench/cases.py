@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.bed import Bed, Box, Laptop, wait_for
 from tests.bench import bootstrap_cases, dotfiles_cases, history_cases, probe_cases, queue_cases, watch_cases
 from tests.bench.measure import Row, once, pairs, row
+from tests.bench.shell_cases import start as shell_start
 
 
 class Bench:
@@ -288,6 +289,7 @@ done"""
 
 CASES: dict[str, Callable[[Bench], list[Row]]] = {
     "startup": startup,
+    "shell": shell_start,
     "launch": launch,
     "sweep": sweep,
     "ps": listing,

@@ -185,3 +185,25 @@ def test_nothing_of_a_kept_file_is_for_others_to_write(home: Laptop) -> None:
     kept = home.home / ".cache/mlsh/init.bash"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert Path(home.env["XDG_CACHE_HOME"]) / "mlsh/init.bash" == kept
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_picker_and_the_notes_of_the_history_come_where_they_are_asked_for(home: Laptop, shell: str) -> None:
+    plain = home.run("shell", "init", shell).stdout
+    asked = home.run("shell", "init", shell, "--ctrl-r", "--record").stdout
+    assert "__mlsh_pick" not in plain
+    assert "__mlsh_note" not in plain
+    line = home.run("shell", "init", shell, "--ctrl-r", "--record", "--line").stdout
+    assert line.count(f"mlsh shell init {shell} --ctrl-r --record") == 1
+    (home.home / RC[shell]).write_text(line)
+    seen = {"bash": "bind -X", "zsh": "bindkey '^R'", "fish": r"bind \cr"}[shell]
+    # On a terminal, since a shell without one has no keys to bind.
+    inner = home.directory / "inner"
+    inner.write_text(f"exec {shell} -i -c {shlex.quote(seen)}\n")
+    ran = home.command("script", "-qec", f"sh {inner}", "/dev/null", input="")
+    assert "__mlsh_pick" in ran.stdout
+    assert (home.home / f".cache/mlsh/init.ctrl-r.record.{shell}").exists()
+    # A change of the aliases makes each that is in use anew.
+    home.run("alias", "add", "qnew", "echo new")
+    assert "qnew" in (home.home / f".cache/mlsh/init.ctrl-r.record.{shell}").read_text()
+    assert "__mlsh_note" in asked

@@ -130,3 +130,17 @@ def test_dotfiles(laptop: Laptop) -> None:
     stands = first_line(laptop, "dotfiles", "list", "--json", "local")
     assert set(stands) == sentence(text.partition("one line each:")[2].partition(".")[0])
     assert set(stands["files"][0]) == {"path", "state"}
+
+
+def test_aliases(laptop: Laptop) -> None:
+    (laptop.home / ".bash_history").write_text("git status\n" * 9)
+    laptop.run("alias", "add", "qq", "git log --oneline")
+    listing = sentence(section(PAGE, "alias list").partition("one line an alias:")[2])
+    found = first_line(laptop, "alias", "list", "--json")
+    assert set(found) == listing - {"alias", "function"}
+    assert set(first_line(laptop, "alias", "suggest", "--json")) == sentence(
+        section(PAGE, "alias suggest").partition(":")[2]
+    )
+    assert set(first_line(laptop, "alias", "stats", "--json")) == sentence(
+        section(PAGE, "alias stats").partition(":")[2]
+    )
