@@ -105,6 +105,8 @@ def check(alias: Alias) -> None:
     names.check(alias.name)
     for text in (alias.run, alias.fish):
         _check_text(alias.name, text)
+    if printable(alias.about) != alias.about:
+        raise RefusedInput(f"{alias.name}: there are control characters in what it is about: {printable(alias.about)}")
     if not alias.run.strip():
         raise RefusedInput(f"{alias.name}: there is no command", f"mlsh alias add {alias.name} 'git status --short'")
     scanned = scan(alias.run)
@@ -124,6 +126,14 @@ def check(alias: Alias) -> None:
     if alias.name in command_words(alias.run):
         raise RefusedInput(
             f"{alias.name}: it would call itself, and never end", f"write `command {alias.name}` for the program"
+        )
+
+
+def check_group(group: str) -> None:
+    """Raises RefusedInput for a group that could not be typed again."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", group):
+        raise RefusedInput(
+            f"a group can't be called `{printable(group[:70])}`: letters, digits, and _ . - inside", "as in: -g work"
         )
 
 

@@ -198,7 +198,10 @@ def add(
     from mlsh.errors import RefusedInput
 
     run = words[0] if len(words) == 1 else " ".join(_word(word) for word in words)
-    alias = Alias(name, run, group or book.group_for(run), " ".join(about.split()), fish, not no_boxes)
+    alias = Alias(
+        name, run, book.group_for(run) if group is None else group, " ".join(about.split()), fish, not no_boxes
+    )
+    shape.check_group(alias.group)
     shape.check(alias)
     check_no_secret(alias)
 

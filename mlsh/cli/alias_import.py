@@ -37,9 +37,11 @@ def import_(
       mlsh alias import ~/.bashrc         those that stand in a file; it is read, and nothing in it runs
       mlsh alias import --starter         the starter set; -g git -g gpu: only these groups of it
     """
-    from mlsh.aliases import importing, shadowing, store
-    from mlsh.errors import MlshError, UsageError
+    from mlsh.aliases import shadowing, shape, store
+    from mlsh.errors import UsageError
 
+    for group in groups:
+        shape.check_group(group)
     if starter and files:
         raise UsageError("--starter and a file are two things", "do one after the other")
     left: dict[str, str] = {}
@@ -52,20 +54,7 @@ def import_(
     else:
         if len(groups) > 1:
             raise UsageError("one group is enough for a file", "mlsh alias import -g work ~/.bashrc")
-        found = [one for text in _texts(files) for one in importing.read(text, groups[0] if groups else None)]
-        if not found:
-            raise MlshError("there is no alias in it", "in your shell: alias -p | mlsh alias import")
-        wanted = []
-        for one in found:
-            if one.alias is None:
-                left[one.name] = f"line {one.line}: {one.why_not}"
-                continue
-            try:
-                check_no_secret(one.alias)
-            except MlshError as error:
-                left[one.name] = f"line {one.line}: {error.what}"
-                continue
-            wanted = [*(other for other in wanted if other.name != one.name), one.alias]
+        wanted = _of_texts(_texts(files), groups[0] if groups else None, left)
     wanted = [alias for alias in wanted if alias.name not in left]
     added: list[str] = []
     same: list[str] = []
@@ -83,6 +72,28 @@ def import_(
 
 
 commands = {"import": import_}
+
+
+def _of_texts(texts: list[str], group: str | None, left: dict[str, str]) -> list[Alias]:
+    """The aliases of these texts that can be taken over; `left` gets the others, and why."""
+    from mlsh.aliases import importing
+    from mlsh.errors import NotFound, RefusedInput
+
+    found = [one for text in texts for one in importing.read(text, group)]
+    if not found:
+        raise NotFound("there is no alias in it", "in your shell: alias -p | mlsh alias import")
+    wanted: dict[str, Alias] = {}
+    for one in found:
+        if one.alias is None:
+            left[one.name] = f"line {one.line}: {one.why_not}"
+            continue
+        try:
+            check_no_secret(one.alias)
+        except RefusedInput as error:
+            left[one.name] = f"line {one.line}: {error.what}"
+            continue
+        wanted[one.name] = one.alias
+    return list(wanted.values())
 
 
 def _starter(groups: tuple[str, ...]) -> list[Alias]:

@@ -74,6 +74,9 @@ def test_a_file_that_is_a_link_stays_one(laptop: Laptop) -> None:
         (["add", "*", "ls"], ExitCode.REFUSED, "can't be called"),
         (["add", "!prod", "ls"], ExitCode.REFUSED, "can't be called"),
         (["add", "cd", "ls"], ExitCode.REFUSED, "rely on"),
+        (["add", "-g", "a\nb", "qx", "ls"], ExitCode.REFUSED, "a group can't be called `a\\nb`"),
+        (["add", "-g", "", "qx", "ls"], ExitCode.REFUSED, "a group can't be called"),
+        (["add", "--about", "x\x1b[2J", "qx", "ls"], ExitCode.REFUSED, "x\\x1b[2J"),
         (["add", "done", "ls"], ExitCode.REFUSED, "grammar"),
         (["add", "qs", "git status -sb"], ExitCode.REFUSED, "--replace"),
         (["add", "qx", "echo 'x"], ExitCode.REFUSED, "quote is not closed"),
@@ -255,7 +258,7 @@ def test_aliases_of_a_shell_are_taken_over_and_the_others_told(laptop: Laptop) -
     laptop.run("alias", "import", "--replace", input=printed)
     assert listed(laptop)["qs"]["run"] == "other"
     ran = laptop.run("alias", "import", input="no alias here\n", check=False)
-    assert ran.returncode != 0
+    assert ran.returncode == ExitCode.NOT_FOUND
     assert "alias -p | mlsh alias import" in ran.stderr
 
 

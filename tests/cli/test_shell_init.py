@@ -207,3 +207,31 @@ def test_the_picker_and_the_notes_of_the_history_come_where_they_are_asked_for(h
     home.run("alias", "add", "qnew", "echo new")
     assert "qnew" in (home.home / f".cache/mlsh/init.ctrl-r.record.{shell}").read_text()
     assert "__mlsh_note" in asked
+
+
+@pytest.mark.parametrize(
+    ("shell", "before"),
+    [
+        ("bash", "set -eu; shopt -s failglob extglob; alias mlsh='command mlsh' qfn='echo theirs' qhi=:"),
+        ("bash", "set -o posix"),
+        ("zsh", "setopt nounset extended_glob null_glob ksh_arrays sh_word_split rc_quotes"),
+        ("zsh", "setopt interactive_comments csh_null_glob; alias mlsh='command mlsh' qfn='echo theirs' qhi=:"),
+        ("zsh", "emulate sh"),
+        ("fish", "alias qfn 'echo theirs'; abbr -a qhi 'echo theirs'"),
+    ],
+)
+def test_whatever_the_person_has_set_before_the_line_is_read(home: Laptop, shell: str, before: str) -> None:
+    line = home.run("shell", "init", shell, "--line").stdout
+    (home.home / RC[shell]).write_text(f"{before}\n{line}")
+    for _ in range(2):
+        assert ask(home, shell, "qhi you; qfn x") == "hello you\nin-x\n"
+
+
+def test_a_start_of_a_shell_starts_no_other_program(home: Laptop) -> None:
+    """The figure is 5 ms; what would cost that is a process, and there is none."""
+    put_line(home, "bash")
+    ask(home, "bash", "true")
+    # bash notes in this table each program that it looked up to run.
+    ran = home.command("bash", "--norc", "-c", "set -x; . ~/.bashrc; set +x; hash", check=False)
+    assert "qhi" in ran.stderr
+    assert ran.stdout in {"hash: hash table empty\n", ""}
