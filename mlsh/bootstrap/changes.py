@@ -100,9 +100,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, tag="run"):
 
 
 class Delegated(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
-    """What its step makes and takes back itself. `diff` is what a person is shown."""
+    """What its step makes and takes back itself. `label` and `diff` are what a person is shown."""
 
     name: str
+    label: str = ""
     diff: str = ""
     why: str = ""
 

@@ -69,7 +69,8 @@ class Desired(msgspec.Struct, frozen=True):
     secret_values: dict[str, bytes | None] = {}
     """What the keyring has under those names: read just before it is needed, and shown nowhere."""
     aliases: dict[str, str] = {}
-    """Files of aliases for boxes: name and text."""
+    """Files of aliases for boxes: name and text; with none of them, `has_aliases` is false."""
+    has_aliases: bool = True
     options: dict[str, dict[str, Any]] = {}
 
 

@@ -12,6 +12,8 @@ from mlsh.bootstrap.desired import Desired
 from mlsh.bootstrap.facts import Facts
 from mlsh.bootstrap.step import Planned, Step
 
+_LINES = 8
+
 
 class StepPlan(msgspec.Struct, frozen=True):
     """What a step would do."""
@@ -110,7 +112,7 @@ def title(change: Change) -> str:
         case Run():
             return f"run: {change.label}"
         case Delegated():
-            return change.name
+            return change.label or change.name
 
 
 def _as_root(manager: str) -> str:
@@ -125,10 +127,18 @@ def lines(plan: Plan) -> Iterator[str]:
         for change in one.planned.changes:
             why = f"  # {change.why}" if change.why else ""
             yield f"    + {title(change)}{why}"
-            yield from (f"      {line}" for line in diff(change))
+            yield from (f"      {line}" for line in _short(change, list(diff(change))))
     for one in plan.steps:
         for note in one.planned.notes:
             yield f"  {one.step}: {note}"
+
+
+def _short(change: Change, shown: list[str]) -> list[str]:
+    """The beginning of a new file; of what is there already, all that changes."""
+    is_new = isinstance(change, Put) and change.before == "absent"
+    if not is_new or len(shown) <= _LINES + 1:
+        return shown
+    return [*shown[:_LINES], f"... and {len(shown) - _LINES} more lines (--json has all)"]
 
 
 def diff(change: Change) -> Iterator[str]:

@@ -193,6 +193,7 @@ def wanted(settings: Settings, profile: str, no_sudo: bool) -> Desired:
     found = wishes.read(
         settings.bootstrap, project, profile, (str(config.config_dir() / "config.toml"), str(file or "mlsh.toml"))
     )
+    from mlsh.aliases import book, store
     from mlsh.aliases.shell_init import box_files
     from mlsh.bootstrap.person import git_of_here, secrets_of_here
 
@@ -201,6 +202,7 @@ def wanted(settings: Settings, profile: str, no_sudo: bool) -> Desired:
         sudo=found.sudo and not no_sudo,
         git=git_of_here(found.git),
         aliases=box_files(),
+        has_aliases=bool(book.of_boxes(store.load())),
         secret_values=secrets_of_here(found.secrets),
     )
 

@@ -8,6 +8,7 @@ export LC_ALL
 unset CDPATH ENV BASH_ENV
 PATH=${PATH:-/usr/bin:/bin}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:$HOME/.local/bin
 umask 022
+limit=
 tab=$(printf '\t')
 newline='
 '
@@ -63,8 +64,18 @@ field() { # KEY ENTRY: a line of a receipt's entry, in $value
 	value=$(sed -n "s/^$1 //p" "$2/what" 2>/dev/null)
 }
 
+sudo_n() { # sudo without a question; Debian's leaves an empty file in the home of an admin, which is not ours to leave
+	admin=$HOME/.sudo_as_admin_successful
+	was=no
+	[ ! -e "$admin" ] || was=yes
+	$limit sudo -n -- "$@"
+	sudo_code=$?
+	[ "$was" = yes ] || [ -s "$admin" ] || rm -f -- "$admin"
+	return "$sudo_code"
+}
+
 as_root() {
-	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n -- "$@"; fi
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo_n "$@"; fi
 }
 
 take_work() { # one at a time changes the box: what an earlier one began may still run though its connection is gone

@@ -4,6 +4,7 @@
 # sh -c "$(cat lib.sh look.sh STEP...)" mlsh MLSH_HOME [text|sum|stat PATH]...
 # Each step's own part comes after this as a function, and `through STEP` says that it came to its end.
 # Before a command that may hang: `$limit COMMAND...`.
+# shellcheck disable=SC2034  # the parts of the steps use it
 limit=limited
 limited() {
 	if timeout -s KILL 5 true >/dev/null 2>&1; then
@@ -32,8 +33,7 @@ ask_root() {
 	elif ! command -v sudo >/dev/null; then
 		say root none
 	else
-		# shellcheck disable=SC2086
-		said=$($limit sudo -n -- id -u 2>&1 </dev/null)
+		said=$(sudo_n id -u 2>&1 </dev/null)
 		code=$?
 		case $code:$said in
 		0:0) say root sudo ;;

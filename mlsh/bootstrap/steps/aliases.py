@@ -23,6 +23,10 @@ class Aliases(Step):
 
     def plan(self, desired: Desired, facts: Facts) -> Planned:
         """Those that are missing, or have older aliases."""
+        at = {name: facts.at(f"{FOLDER}/{name}") for name in desired.aliases}
+        # Those that were pushed once go when the last one does.
+        if not desired.has_aliases and all(one.is_absent for one in at.values()):
+            return Planned(has="you have none")
         files = desired.aliases.items()
         made = joined(*(file_of_ours(facts, f"{FOLDER}/{name}", text, "your aliases") for name, text in files))
         return Planned(changes=made.changes, notes=made.notes, has="" if made.changes else "as they are here")

@@ -58,8 +58,10 @@ class Dotfiles(Step):
         if made.is_empty:
             return Planned(notes=notes, has="as they should be")
         count = len(made.shown)
-        why = f"{count} file{'s' if count != 1 else ''}; the whole text: mlsh dotfiles diff {box.name}"
-        return Planned(changes=(Delegated(name=NAME, diff="\n".join(_shown(made)), why=why),), notes=notes)
+        label = f"{count} file{'s' if count != 1 else ''} of mlsh dotfiles"
+        why = f"the whole text: mlsh dotfiles diff {box.name}"
+        change = Delegated(name=NAME, label=label, diff="\n".join(_shown(made)), why=why)
+        return Planned(changes=(change,), notes=notes)
 
     def apply(self, work: Worker, planned: Planned) -> None:
         """Push. Only what was not there before us is ours to take back."""
