@@ -83,6 +83,8 @@ def diffs(plans: Sequence[Plan], pages: bool = True, to_stderr: bool = False) ->
     for plan in plans:
         for one in plan.refused:
             left_alone(plan.box, one)
+        if plan.instead_of:
+            say(f"{plan.box}: those of {plan.source} in place of those of {plan.instead_of}")
         if plan.shown and len(plans) > 1:
             lines.append(f"# {plan.box}")
         lines += [line for change in plan.shown for line in change.diff()]
@@ -106,6 +108,8 @@ def applied(plan: Plan) -> None:
     """What was done to a box: a line for each file."""
     for one in plan.refused:
         left_alone(plan.box, one)
+    if plan.instead_of:
+        say(f"{plan.box}: those of {plan.source} in place of those of {plan.instead_of}")
     if not plan.shown:
         say(f"{plan.box}: nothing to do" + (" for the others" if plan.refused else ""))
         return

@@ -68,7 +68,8 @@ class Plan(msgspec.Struct, frozen=True):
     """What would change on one box, in the order in which it would.
 
     `folders` are made first, with their permission bits; `leave` are taken away at the end where they are empty.
-    `is_left`: what a killed change has left would be cleaned up.
+    `is_left`: what a killed change has left would be cleaned up. `instead_of`: the source of what is there now, if
+    that is another.
     """
 
     box: str
@@ -79,6 +80,7 @@ class Plan(msgspec.Struct, frozen=True):
     folders: tuple[tuple[str, int], ...] = ()
     leave: tuple[str, ...] = ()
     is_left: bool = False
+    instead_of: str = ""
 
     @property
     def shown(self) -> tuple[Change, ...]:
@@ -195,6 +197,7 @@ def to_push(
         refused=tuple(deciding.refused),
         folders=tuple(sorted(deciding.folders.items(), key=lambda one: one[0].count("/"))),
         is_left=state.is_left,
+        instead_of=old.source if old.source != source else "",
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from mlsh import config
 from mlsh.dotfiles.conditions import matches, render
-from mlsh.errors import MlshError, RefusedInput
+from mlsh.errors import MlshError, NotFound, RefusedInput
 
 BUILT_IN = "built-in"
 HOSTS = "hosts"
@@ -123,7 +123,7 @@ def built_in() -> Source:
 def find(asked: str | None = None, layout: str | None = None) -> Source:
     """The source that was asked for: a folder or a git repository; the built-in one if None.
 
-    Raises NotFound where there is none.
+    Raises NotFound where there is none, or nothing in it.
     """
     if asked is None or asked == BUILT_IN:
         if layout is not None:
@@ -132,4 +132,11 @@ def find(asked: str | None = None, layout: str | None = None) -> Source:
     from mlsh.dotfiles import layouts, repository
 
     place = repository.find(asked)
-    return layouts.read(place.folder, layout, place.name, place.writable)
+    source = layouts.read(place.folder, layout, place.name, place.writable)
+    if not (source.files or source.hosts or source.problems):
+        # Pushed, it would take everything off a box.
+        raise NotFound(
+            f"{place.name} has no dotfiles (its names were read as those of: {source.layout})",
+            "another --layout: chezmoi, stow or plain",
+        )
+    return source

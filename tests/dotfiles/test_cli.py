@@ -160,7 +160,8 @@ def test_the_setting_names_the_source(laptop: Laptop) -> None:
     (laptop.home / ".config/mlsh/config.toml").write_text(f'dotfiles = "{folder}"\n')
     laptop.run("dotfiles", "push", "local")
     assert (laptop.home / ".config/mlsh/bashrc").read_text() == "mine\n"
-    laptop.run("dotfiles", "push", "--from", "built-in", "local")
+    said = laptop.run("dotfiles", "push", "--from", "built-in", "local")
+    assert f"those of built-in in place of those of {folder}" in said.stderr
     assert "__mlsh_prompt" in (laptop.home / ".config/mlsh/bashrc").read_text()
     laptop.run("dotfiles", "remove", "local")
     assert (laptop.home / ".config/mlsh/config.toml").exists()

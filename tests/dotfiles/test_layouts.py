@@ -192,7 +192,9 @@ def test_a_source_that_is_not_there_is_said(home: Path) -> None:
         find("--upload-pack=touch /tmp/x")
     with pytest.raises(RefusedInput, match="password"):
         find("https://ada:secret@example.org/x.git")
-    assert home.exists()
+    (home / "empty").mkdir()
+    with pytest.raises(NotFound, match="has no dotfiles"):
+        find(str(home / "empty"))
 
 
 NAMES = st.text(
