@@ -12,7 +12,10 @@ MASK = "***"
 # are a hundred, and take ten times as long.
 _GAPLESS = re.compile(r"[A-Za-z0-9_-]{18}")
 
-_COMMANDS = re.compile(r"mysql|maria|mycli|twine|az |mongo|redis|ldap|zip|7z|curl|http|wget|xh |login")
+_COMMANDS = re.compile(
+    r"mysql|maria|mycli|twine|az |mongo|redis|ldap|zip|7z|curl|http|wget|xh |login"
+    r"|smbclient|lftp|useradd|usermod|ipmitool|snmp"
+)
 
 
 def _may_hold(text: str) -> bool:
@@ -35,6 +38,8 @@ def _may_hold(text: str) -> bool:
         or "credential" in low
         or ("|" in low and ("echo" in low or "printf" in low))
         or "<<<" in low
+        or "openssl" in low
+        or "vault login" in low
         or "sig=" in low
         or "q~" in low
         or "bearer" in low

@@ -23,13 +23,17 @@ from mlsh.secrets.rule import Rule
 
 # One word of a shell with its quotes; where a quote is never closed, the rest of the line.
 WORD = r"""(?:[^\s"'\\;|&<>()`]|\\.|\$?"(?:[^"\\\n]|\\.)*+"?|\$?'[^'\n]*+'?)++"""
-_PHRASE = r"passw(?:or)?d|passphrase|(?<![A-Za-z])pass|pwd"
+_NEEDS = ("pass", "pwd", "tok", "secret", "credential", "key")
+_PHRASE = r"passw(?:or)?d|passphrase|(?<![A-Za-z])pass|(?-i:PASS(?==))|pwd"
 _KEY = r"(?:api|access|secret|auth|private|account|encryption|signing|master|subscription)[-_.]?key"
 _TELLING = rf"{_PHRASE}|tok(?:en)?|secret|credentials?|{_KEY}"
-_NEEDS = ("pass", "pwd", "tok", "secret", "credential", "key")
 _CHANGE = "change it where it is used, and wherever else you use the same one"
 _IS_PASSWORD = re.compile(r"(?i:pass|pwd|secret)")
-_NAME_ONLY = re.compile(r"[A-Z][A-Z0-9_]*")
+_NAME_ONLY = re.compile(r"[A-Z][A-Z0-9_]*|(?:id|type)=.*|[a-z]+(?:[-_/][a-z0-9]+)+")
+_NAME = re.compile(r"[A-Za-z]+(?:[-_.][A-Za-z0-9]+)+")
+_WORKING_FOLDER = re.compile(r"(?<![A-Za-z_])(?:OLD)?PWD=$", re.IGNORECASE)
+# --sort-key and --wandb-key look the same.
+_ANY_KEY = re.compile(rf"^--?(?!(?:.*[-_])?{_KEY}).*key[ \t]+$", re.IGNORECASE)
 _ASSIGNED = re.compile(r"(?<![A-Za-z0-9_$])[A-Z][A-Z0-9_]{0,60}(?:TOKEN|SECRET|_KEY|CREDENTIALS?)=$")
 _PATH = re.compile(
     r"(?:~|\.{0,2})/[A-Za-z0-9._/~-]*|[A-Za-z0-9._-]+\.(?:txt|json|key|pem|ya?ml|env|toml|cfg|ini|py|sh|gpg|age)"
@@ -56,10 +60,16 @@ def _typed(match: re.Match[str], word: str) -> bool:
         return False  # [ "$pass" = all ]
     said = match.string[match.start() : match.start(match.lastindex or 0)]
     if _IS_PASSWORD.search(said):
-        # `--secret NAME` of mlsh, docker and others takes a name, or `id=...`.
-        return not ("secret" in said and (_NAME_ONLY.fullmatch(value) or value.startswith(("id=", "type="))))
+        if word[:1] in {"'", '"'} and word[-1:] != word[:1] and _before(match).count(word[:1]) % 2:
+            return False  # grep 'password =' file: this quote ends a word
+        if value.startswith("/") and _WORKING_FOLDER.search(_before(match) + said):
+            return False
+        # `--secret NAME` of mlsh, docker and others takes a name, or `id=...`; after --ask-password comes a URL.
+        return not ("secret" in said and _NAME_ONLY.fullmatch(value)) and "://" not in value
     if is_word_of_models(_before(match)):
         return False
+    if _ANY_KEY.search(said):
+        return looks_random(value) and not _NAME.fullmatch(value)
     if len(value) >= 4 and _ASSIGNED.search(_before(match) + said):
         return not _PATH.fullmatch(value)  # FOO_TOKEN=abcdefgh: nobody names another thing so
     return len(value) >= 6 and not value.isalpha() and not _PATH.fullmatch(value) and not _CODE.match(value)
@@ -117,11 +127,7 @@ def _written(match: re.Match[str], word: str) -> bool:
             and entropy(value) >= 2.5
             and not _CODE.match(value)
         )
-    return (
-        looks_random(value)
-        and (is_quoted or not _CODE.match(value))
-        and not re.fullmatch(r"[A-Za-z]+(?:[-_.][A-Za-z0-9]+)+", value)
-    )
+    return looks_random(value) and (is_quoted or not _CODE.match(value)) and not _NAME.fullmatch(value)
 
 
 def _written_quoted(match: re.Match[str], word: str) -> bool:
@@ -192,6 +198,11 @@ AROUND: tuple[Rule, ...] = (
         _wandb,
         "https://wandb.ai/authorize (User settings > API keys), then: wandb login --relogin",
     ),
+)
+
+TYPED: tuple[Rule, ...] = (
+    _authorization(_header),
+    _url(_in_url),
     _rule(
         "netrc",
         "password of a .netrc",
@@ -199,11 +210,6 @@ AROUND: tuple[Rule, ...] = (
         r"\blogin[ \t]{1,8}\S{1,200}+[ \t]{1,8}password[ \t]{1,8}(\S{1,512}+)[ \t]{0,8}$",
         _given,
     ),
-)
-
-TYPED: tuple[Rule, ...] = (
-    _authorization(_header),
-    _url(_in_url),
     _rule(
         "assignment",
         "value of a telling variable",
@@ -216,7 +222,7 @@ TYPED: tuple[Rule, ...] = (
         "option",
         "value of a telling option",
         _NEEDS,
-        rf"(?<![A-Za-z0-9-])--?(?:[A-Za-z0-9]{{1,24}}[-_]){{0,3}}(?i:{_TELLING})[ \t]{{1,8}}({WORD})",
+        rf"(?<![A-Za-z0-9-])--?(?:[A-Za-z0-9]{{1,24}}[-_]){{0,3}}(?i:{_TELLING}|(?<=[-_])key)[ \t]{{1,8}}({WORD})",
         _typed,
         also=(" -",),
     ),
@@ -252,6 +258,38 @@ TYPED: tuple[Rule, ...] = (
         also=(" -p", " -a", " -w"),
     ),
     _rule(
+        "command-password",
+        "password given to a command",
+        (
+            *(
+                "openssl",
+                "gh secret",
+                "vault",
+                "smbclient",
+                "lftp",
+                "useradd",
+                "usermod",
+                "htpasswd",
+                "ipmitool",
+                "nmcli",
+            ),
+            *("wpa_passphrase", "snmp"),
+        ),
+        r"(?<![A-Za-z0-9])(?:openssl[ \t](?:[^\n;|&]{0,300}?[ \t])?-[kK][ \t]{1,4}"
+        r"|gh[ \t]{1,4}secret[ \t]{1,4}set[ \t](?:[^\n;|&]{0,200}?[ \t])?(?:--body|-b)[ \t=]{1,4}"
+        r"|vault[ \t]{1,4}login[ \t]{1,4}"
+        r"|smbclient[ \t](?:[^\n;|&]{0,200}?[ \t])?-U[ \t]{0,4}[^\s%]{1,128}%"
+        r"|lftp[ \t](?:[^\n;|&]{0,200}?[ \t])?-u[ \t]{0,4}[^\s,]{1,128},"
+        r"|user(?:add|mod)[ \t](?:[^\n;|&]{0,200}?[ \t])?-p[ \t]{1,4}"
+        r"|htpasswd[ \t]{1,4}(?:-[A-Za-z]{1,6}[ \t]{1,4}){0,4}-[A-Za-z]{0,5}b[A-Za-z]{0,5}[ \t]{1,4}"
+        r"(?:[^\s-]\S{0,200}[ \t]{1,4}){1,2}"
+        r"|ipmitool[ \t](?:[^\n;|&]{0,200}?[ \t])?-P[ \t]{1,4}"
+        r"|nmcli[ \t](?:[^\n;|&]{0,200}?[ \t])?password[ \t]{1,4}"
+        r"|wpa_passphrase[ \t]{1,4}\S{1,200}[ \t]{1,4}"
+        rf"|snmp[a-z]{{1,12}}[ \t](?:[^\n;|&]{{0,200}}?[ \t])?-[AX][ \t]{{1,4}})({WORD})",
+        _given,
+    ),
+    _rule(
         "user-and-password",
         "user:password of an HTTP command",
         ("curl", "http", "xh ", "wget"),
@@ -276,8 +314,8 @@ TYPED: tuple[Rule, ...] = (
         r"(?:(?<![A-Za-z0-9])(?:echo|printf)[ \t]{1,8}"
         r"(?:-[neE]{1,3}[ \t]{1,8}|[\"']?%s(?:\\n)?[\"']?[ \t]{1,8})?([^|\n]{1,300}?)[ \t]{0,8}\|"
         r"(?=[^|\n]{0,120}?(?:sudo[ \t][^|\n]{0,40}?-[A-Za-z]{0,3}S|--password-stdin|chpasswd|passwd[ \t]|--with-token"
-        r"|cryptsetup|--stdin|auth[ \t]login|--passphrase-fd|su[ \t]-)))"
-        r"|(?:-S|--password-stdin|chpasswd|--with-token|--stdin|--passphrase-fd)[^\n|]{0,120}?<<<[ \t]{0,4}"
+        r"|cryptsetup|auth[ \t]login|--passphrase-fd|su[ \t]-)))"
+        r"|(?:-S|--password-stdin|chpasswd|--with-token|--passphrase-fd)[^\n|]{0,120}?<<<[ \t]{0,4}"
         rf"({WORD})",
         _given,
         also=("|", "<<<"),
