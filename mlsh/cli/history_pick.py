@@ -78,7 +78,7 @@ def _choice(database: sqlite3.Connection, query: Query, wanted: Wanted, folder: 
     has_terminal = os.isatty(2) or os.isatty(0) or wanted.pick
     if not has_terminal or (wanted.yes and query.words):
         return Choice(INSERT, _only(database, query, folder))
-    if fzf.is_here() and not wanted.no_fzf and not query.asks_of_runs:
+    if fzf.is_here() and not wanted.no_fzf:
         return fzf.pick(database, query)
     from mlsh.history.picking import pick
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from mlsh.history.entry import Entry
 from mlsh.history.merging import Known, SameRuns
 from mlsh.history.search import EIGHTHS
-from mlsh.secrets.masking import mask
 
 try:
     # Without hashlib, which loads OpenSSL for 4 ms.
@@ -80,6 +79,8 @@ class _Batch:
 
     def take(self, entries: Sequence[Entry], orders: Sequence[float]) -> None:
         """Decide which runs are new."""
+        from mlsh.secrets.masking import mask  # a search with nothing new to keep does without
+
         forgotten = {row[0] for row in self._database.execute("SELECT digest FROM forgotten")}
         by_digest: dict[int, _Command] = {}
         commands = self._commands

