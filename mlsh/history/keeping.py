@@ -83,6 +83,8 @@ class _Batch:
 
         forgotten = {row[0] for row in self._database.execute("SELECT digest FROM forgotten")}
         by_digest: dict[int, _Command] = {}
+        times = [entry.when_s for entry in entries if entry.when_s is not None]
+        self._span = (min(times, default=0.0) - 2.0, max(times, default=0.0) + 2.0)
         commands = self._commands
         for entry, order_s in zip(entries, orders, strict=True):
             raw = entry.command
@@ -98,7 +100,7 @@ class _Batch:
 
     def _take(self, command: _Command, entry: Entry, order_s: float) -> None:
         if command.same is None:
-            command.same = SameRuns() if self._is_first else self._known(command.digest, entry, order_s)
+            command.same = SameRuns() if self._is_first else self._known(command.digest)
         source = entry.source
         number = self._names.number
         if entry.when_s is None:
@@ -118,13 +120,13 @@ class _Batch:
             number(entry.folder) if entry.folder else None, number(entry.host) if entry.host else None, number(source),
         ])  # fmt: skip
 
-    def _known(self, digest: int, entry: Entry, order_s: float) -> SameRuns:
+    def _known(self, digest: int) -> SameRuns:
+        # Only of the time that the batch is about: `git status` has run a hundred thousand times.
         rows = self._database.execute(
             "SELECT r.id, r.when_s, n.name FROM runs r JOIN names n ON n.id = r.source"
-            " WHERE r.digest = ? AND r.box = ? AND r.when_s IS NOT NULL",
-            (digest, self._box),
+            " WHERE r.digest = ? AND r.order_s BETWEEN ? AND ? AND r.box = ? AND r.when_s IS NOT NULL",
+            (digest, *self._span, self._box),
         )
-        del entry, order_s
         return SameRuns([Known(*row) for row in rows])
 
     def _ran_here(self, digest: int) -> bool:

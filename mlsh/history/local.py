@@ -27,6 +27,8 @@ _MAY_RUN_S = 2 * 86400
 
 
 _PATIENCE_MS = 300
+# What is put in at once takes a kilobyte of memory a command.
+_AT_ONCE = 100_000
 
 
 def refresh(database: sqlite3.Connection, tell: Callable[[str], None], *, found: list[Found] | None = None) -> Kept:
@@ -78,10 +80,14 @@ def keep_reading(database: sqlite3.Connection, box: str, path: str, was: Positio
         known = "SELECT EXISTS (SELECT 1 FROM files WHERE box = ? AND path <> ?)"
         is_second = was == Position() and database.execute(known, (box, path)).fetchone()[0] == 1
         only_unknown = reading.only_unknown or is_second
-        kept = keep(database, box, entries, orders, only_unknown=only_unknown) if entries else Kept(0, 0)
+        runs = commands = 0
+        for at in range(0, len(entries), _AT_ONCE):
+            part = slice(at, at + _AT_ONCE)
+            kept = keep(database, box, entries[part], orders[part], only_unknown=only_unknown)
+            runs, commands = runs + kept.runs, commands + kept.commands
         position = msgspec.json.encode(reading.position).decode()
         database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (box, path, position))
-    return kept
+    return Kept(runs, commands)
 
 
 def _refresh_one(database: sqlite3.Connection, found: Found, tell: Callable[[str], None]) -> Kept:
