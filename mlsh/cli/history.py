@@ -29,6 +29,14 @@ class Searching(click.Group):
             args = ["search", *args]
         return super().parse_args(ctx, args)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant, for who takes a command line apart without `parse_args`."""
+        if args and args[0] not in self.commands:
+            return "search", self.commands["search"], args
+        return super().resolve_command(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options of a search, which is what a person mostly wants, then the commands."""
         self.commands["search"].format_options(ctx, formatter)
