@@ -138,7 +138,7 @@ def test_what_is_forgotten_is_gone_from_the_file_and_does_not_come_back(laptop: 
     held = b"".join(file.read_bytes() for file in database_of(laptop).parent.iterdir())
     assert b"hunter-two" not in held
     write(laptop, "mytool --login hunter-two-words", "git pull")
-    assert laptop.run("history", "--plain").stdout == "git pull\nls\ngit push\n"
+    assert set(laptop.run("history", "--plain").stdout.splitlines()) == {"git pull", "ls", "git push"}
     assert laptop.run("history", "forget", "-y", "hunter", check=False).returncode == 66
     assert laptop.run("history", "forget", check=False).returncode == 2
 
