@@ -57,9 +57,10 @@ class Library(msgspec.Struct, frozen=True):
 
 
 def write_all(recipe: Recipe) -> str:
-    """All that a recipe can run, as one text, to compare."""
+    """All that a recipe can run, as one text, to compare: a default that goes in unquoted is a command too."""
     variables = [f"{name}\0{v.command}\0{v.options.map}" for name, v in sorted(recipe.variables.items())]
-    return "\0\0".join([recipe.text, *variables])
+    hints = [f"{name}\0{hint.default}\0{hint.raw}\0{hint.secret}" for name, hint in sorted(recipe.hints.items())]
+    return "\0\0".join([recipe.text, *variables, "hints", *hints])
 
 
 def folder() -> Path:

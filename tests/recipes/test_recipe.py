@@ -85,6 +85,16 @@ def test_a_strangers_recipe_is_shown_and_asked_for_before_its_first_run(
     assert laptop.run("recipe", "run", "trap", "again", check=False).returncode == 2
 
 
+def test_a_default_that_became_a_command_is_asked_about_again(laptop: Laptop, mine: Path) -> None:
+    (mine / "x.cheat").write_text("# Say\n; mlsh: <a> default=x\necho <a>\n")
+    assert laptop.run("recipe", "run", "-y", "say").stdout == "x\n"
+    assert laptop.run("recipe", "run", "say").stdout == "x\n"
+    (mine / "x.cheat").write_text("# Say\n; mlsh: <a> default='x; touch RAN' raw\necho <a>\n")
+    assert laptop.run("recipe", "run", "say", check=False).returncode == 2
+    assert "touch RAN" in laptop.run("recipe", "show", "say").stdout
+    assert not (laptop.home / "RAN").exists()
+
+
 def test_all_that_a_recipe_can_run_is_shown(laptop: Laptop, mine: Path) -> None:
     (mine / "x.cheat").write_text(
         "# Deep\necho <a>\n$ a: echo $b <c> --- --map 'touch MAP; cat'\n$ b: touch B\n$ c: touch C\n$ d: touch UNUSED\n"
