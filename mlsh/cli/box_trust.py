@@ -49,4 +49,5 @@ def trust(box: str, fingerprint: str | None, password_stdin: bool, as_json: bool
     if trusted.key_installed:
         say(f"{box}: its key was written there again; ssh {box} gets in")
     elif not trusted.opens:
-        say(f"{box}: no key of yours opens it yet: ssh-copy-id {box}")
+        say(f"{box}: no key of yours opens it yet. One that mlsh made: mlsh box trust {box}, at a terminal or with")
+        say(f"--password-stdin, writes it there again; else: ssh-copy-id {box}")

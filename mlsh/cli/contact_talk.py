@@ -101,6 +101,11 @@ class Talk:
         return self._read(f"{printable(question)} [y/N] ", echo=True).strip().lower() in {"y", "yes"}
 
     @property
+    def can_answer(self) -> bool:
+        """Whether a password can be had at all."""
+        return self._password is not None or self.can_retry
+
+    @property
     def can_retry(self) -> bool:
         """Whether another answer may come."""
         return self._password is None and (self._may_ask or self._askpass() is not None)

@@ -7,6 +7,7 @@ the laptop's files change; plain ssh has the last word, and where it does not ge
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import tempfile
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from mlsh.contact.keys import Key
 from mlsh.contact.local import Local, WhatIf
 from mlsh.contact.login import Answers
 from mlsh.contact.target import Target, check_new_name
-from mlsh.errors import BoxUnfit, LoginRefused, MlshError, Unreachable
+from mlsh.errors import BoxUnfit, ConfigError, LoginRefused, MlshError, Unreachable
 
 T = TypeVar("T")
 
@@ -128,7 +129,8 @@ def add(wish: Wish, settings: Settings, person: Person) -> Added:
 def undoing(changes: Changes, stage: Callable[[], str], act: Callable[[], T]) -> T:
     """Do something; where it fails or is interrupted, take back what was done and say where it stopped."""
     # A terminal that is closed, or a `kill`, ends it in order too.
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    wanted = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _stop) for number in wanted}
     try:
         return act()
     except BaseException as error:
@@ -281,13 +283,17 @@ class _Adding:
         self.changes.folder(folder)
         if self._wish.wants_passphrase:
             self._person.tell(f"a new key for {self._wish.name}, with a passphrase of your choice (empty: none)")
-        # Before it is made: ssh-keygen may be interrupted half-way.
-        public_path = path.with_name(f"{path.name}.pub")
-        if path.exists() or public_path.exists():
-            raise MlshError(f"{path} is there, and is no whole key", f"move it away: mv {path}* /tmp/")
-        for one in (public_path, path):
-            self.changes.later(f"the key {one}", lambda one=one: one.unlink(missing_ok=True))  # type: ignore[misc]
-        public = keys.make(path, keys.comment_for(self._wish.name), self._wish.wants_passphrase)
+        # Aside, then linked, which never replaces a file: another mlsh may make a key of that name at the same time.
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".mlsh-") as aside:
+            made = Path(aside, "key")
+            public = keys.make(made, keys.comment_for(self._wish.name), self._wish.wants_passphrase)
+            for source, place in ((made, path), (made.with_name("key.pub"), path.with_name(f"{path.name}.pub"))):
+                try:
+                    os.link(source, place)
+                except OSError as error:
+                    hint = f"move it away, then try again: mv {path}* /tmp/"
+                    raise ConfigError(f"no key could be put at {place}: {error.strerror}", hint) from error
+                self.changes.later(f"the key {place}", lambda place=place: place.unlink())  # type: ignore[misc]
         return Key(str(path), public, is_own=True)
 
     def _install(self, greeted: Greeting, key: Key) -> bool:

@@ -97,18 +97,21 @@ class Changes:
     def put(self, path: Path, data: bytes | None, mode: int = 0o600) -> None:
         """Write a file, or remove it where `data` is None."""
         before = read(path)
-        if data is None:
-            if before is None:
-                return
-            was = path.stat().st_mode
+        if data is None and before is not None and not path.is_symlink():
+            mode = stat.S_IMODE(path.stat().st_mode)
             path.unlink()
-            self.later(f"{path}, which was removed", lambda: put(path, before, stat.S_IMODE(was)))
-            return
-        put(path, data, mode)
-        if before is None:
-            self.later(f"the file {path}", lambda: path.unlink(missing_ok=True))
-        else:
-            self.later(f"what was changed in {path}", lambda: put(path, before))
+            self.later(f"{path}, which was removed", lambda: put(path, before, mode))
+        elif data is not None or before is not None:
+            # A link is the person's, so it stays: what it leads to is emptied.
+            put(path, data or b"", mode)
+            if before is None:
+                self.later(f"the file {path}", lambda: path.unlink(missing_ok=True))
+            else:
+                self.later(f"what was changed in {path}", lambda: put(path, before))
+
+    def keep(self) -> None:
+        """From here on nothing is taken back any more."""
+        self._back.clear()
 
     def undo(self) -> list[str]:
         """Take everything back, the last first. Returns in words what could not be."""

@@ -72,9 +72,12 @@ def check_writable(local: Local) -> None:
 
 
 @contextlib.contextmanager
-def lock() -> Iterator[None]:
-    """Be the only mlsh that changes these files. Raises ConfigError when another one takes too long."""
-    with open(config.runtime_dir() / "contact.lock", "wb") as file:
+def lock(what: str = "files") -> Iterator[None]:
+    """Be the only mlsh that changes the files, or (`keys`) the keys of boxes. Raises ConfigError when that takes long.
+
+    Who wants both takes `keys` first.
+    """
+    with open(config.runtime_dir() / f"contact-{what}.lock", "wb") as file:
         deadline = time.monotonic() + _LOCK_TIMEOUT_S
         while True:
             try:

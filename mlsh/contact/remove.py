@@ -32,6 +32,11 @@ def remove(box: Owned, settings: Settings, takes_key: bool) -> Removed:
 
     Raises MlshError, Unreachable where the box can't be asked; then all is as it was.
     """
+    with local.lock("keys"):
+        return _remove(box, settings, takes_key)
+
+
+def _remove(box: Owned, settings: Settings, takes_key: bool) -> Removed:
     changes = Changes()
     stage = ["taking the key off the box"]
 
@@ -89,7 +94,7 @@ def rename(old: str, new: str, settings: Settings) -> str:
     changes = Changes()
 
     def act() -> str:
-        with local.lock():
+        with local.lock("keys"), local.lock():
             box = owned.find(old, settings)
             mine = box.files
             check_new_name(new, inventory.names(settings), settings.groups)

@@ -20,7 +20,7 @@ from mlsh.contact.files import Changes
 from mlsh.contact.hostkeys import HostKey
 from mlsh.contact.local import WhatIf
 from mlsh.contact.owned import Owned
-from mlsh.errors import ConfigError, RefusedInput
+from mlsh.errors import ConfigError, MlshError, RefusedInput
 
 
 class Rotated(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +37,11 @@ def rotate(name: str, settings: Settings, asks: bool) -> Rotated:
 
     Raises RefusedInput for a box whose key is not mlsh's, and MlshError; then both machines are as they were.
     """
+    with local.lock("keys"):
+        return _alone(name, settings, asks)
+
+
+def _alone(name: str, settings: Settings, asks: bool) -> Rotated:
     box = owned.find(name, settings)
     if box.key is None or box.public is None or box.identity.endswith(".pub"):
         raise RefusedInput(
@@ -56,8 +61,9 @@ def _rotate(box: Owned, settings: Settings, asks: bool, changes: Changes, stage:
     new_public = _new_key(box.name, key, new, asks, changes)
     runner = onbox.OverSsh(open_box(box.name, settings))
     stage[0] = "writing the new key on the box"
-    onbox.add(runner, new_public, may_mend=False)
+    # Noted first: the answer may be lost after the key was written.
     changes.later(f"the new key on {box.name}", lambda: _drop(runner, new_public))
+    onbox.add(runner, new_public, may_mend=False)
     stage[0] = "trying the new key"
     new_identity = keys.shown(new)
     trial = entry.renamed(box.files.ours, box.name, box.name, (box.identity, new_identity))
@@ -71,9 +77,16 @@ def _rotate(box: Owned, settings: Settings, asks: bool, changes: Changes, stage:
         _replace(new, key, changes)
         _replace(owned.public_path(new), owned.public_path(key), changes)
     _check(box.name, settings.ssh_config, new_public, asks_ssh)
-    stage[0] = "taking the old key off the box"
-    onbox.drop(runner, old_public)
+    # From here on the new key is the key: if the answer to the next call were lost, the old one might be gone there.
+    changes.keep()
     old.unlink(missing_ok=True)
+    stage[0] = "taking the old key off the box"
+    try:
+        onbox.drop(runner, old_public)
+    except MlshError as error:
+        error.what = f"{error.what}\nThe new key opens {box.name}; the old one may still be written there"
+        error.hint = f"take the line out of ~/.ssh/authorized_keys there that has ...{old_public.split()[1][-16:]}"
+        raise
     return Rotated(box=box.name, old=_fingerprint(old_public), new=_fingerprint(new_public), key=str(key))
 
 

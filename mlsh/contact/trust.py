@@ -24,6 +24,10 @@ from mlsh.errors import ConfigError, LoginRefused, MlshError
 class Judge(Person, Protocol):
     """Who compares the old and the new host key."""
 
+    @property
+    def can_answer(self) -> bool:
+        """Whether a password can be had at all."""
+
     def trusts_instead(self, way: reach.Way, old: Sequence[HostKey], key: HostKey, picture: str) -> bool:
         """Show both and hear whether the new one is right. Raises LoginRefused where nobody is there."""
 
@@ -42,7 +46,7 @@ class Trusted(msgspec.Struct, frozen=True, kw_only=True):
 def trust(name: str, settings: Settings, person: Judge, fingerprint: str) -> Trusted:
     """Accept the host key that a box shows now. Works for every alias, mlsh's or not.
 
-    Raises MlshError; then known_hosts is as it was, and so is the box.
+    Raises MlshError; then the box is as it was, and known_hosts too unless the new key was confirmed.
     """
     changes = Changes()
     stage = ["connecting"]
@@ -84,10 +88,13 @@ def _trust(
         stage[0] = "writing known_hosts"
         with local.lock():
             _write(trusting.name_of(way, said), key, before, said, changes)
+        # That was asked for, and it stands, whatever comes of the rest.
+        changes.keep()
     stage[0] = "checking with plain ssh"
     failure = check.gets_in(name, settings.ssh_config, [], asks=False)
     installed = False
-    if isinstance(failure, LoginRefused) and (public := _own_key(name, settings)) is not None:
+    public = _own_key(name, settings)
+    if isinstance(failure, LoginRefused) and public is not None and person.can_answer:
         stage[0] = "writing its key there again"
         person.tell("its host key is right; the key that opens it is gone there, and is written again")
         login.log_in(greeted, person)

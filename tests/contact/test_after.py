@@ -156,3 +156,36 @@ def test_hashed_names_in_known_hosts_are_found_and_others_stay(fresh_box: Namesp
     assert len(laptop.known_hosts.read_text().splitlines()) == 2
     again = json.loads(laptop.run("box", "trust", "fresh", "--json").stdout)
     assert again["changed"] is False
+
+
+def test_a_confirmed_host_key_stays_trusted_though_nobody_has_the_password(
+    fresh_box: NamespaceBox, laptop: Laptop
+) -> None:
+    add(laptop, fresh_box)
+    fresh_box.new_host_key()
+    fresh_box.path("~/.ssh/authorized_keys").unlink()
+    new = fingerprint(laptop, fresh_box)
+    trusted = json.loads(laptop.run("box", "trust", "new", "--fingerprint", new, "--json").stdout)
+    assert (trusted["changed"], trusted["opens"], trusted["key_installed"]) == (True, False, False)
+    wrong = laptop.run("box", "trust", "new", "--password-stdin", input="wrong\n", check=False)
+    assert wrong.returncode == 77
+    again = json.loads(laptop.run("box", "trust", "new", "--password-stdin", "--json", input="hunter2\n").stdout)
+    assert (again["changed"], again["opens"], again["key_installed"]) == (False, True, True)
+
+
+def test_two_rotations_at_once_lock_nobody_out(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box)
+    both = [laptop.spawn("box", "rotate-key", "new") for _ in range(2)]
+    assert [one.wait(60) for one in both] == [0, 0]
+    assert laptop.ssh("new", "echo in").stdout == "in\n"
+    assert authorized(box) == (laptop.home / ".ssh/mlsh/new.pub").read_text()
+
+
+def test_a_name_that_went_to_another_machine_reaches_that_one(
+    box: NamespaceBox, gpu2: NamespaceBox, laptop: Laptop
+) -> None:
+    add(laptop, box)
+    assert json.loads(laptop.run("box", "show", "new", "--json").stdout)["facts"]["node"] == "gpu1"
+    laptop.run("box", "remove", "new", "-y")
+    add(laptop, gpu2)
+    assert json.loads(laptop.run("box", "show", "new", "--json").stdout)["facts"]["node"] == "gpu2"
