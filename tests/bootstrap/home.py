@@ -40,10 +40,17 @@ class Home:
         self._count = directory / "count"
         self._wrappers = directory / "wrappers"
         self._wrappers.mkdir()
+        self.fakes = directory / "fakes"
+        self.fakes.mkdir()
         for name in CHANGING:
             real = next(f"{at}/{name}" for at in ("/usr/bin", "/bin") if os.path.exists(f"{at}/{name}"))
             (self._wrappers / name).write_text(_WRAPPER.format(real))
             (self._wrappers / name).chmod(0o755)
+
+    def install(self, name: str, text: str) -> None:
+        """A program before all others of that name; `$FAKE` is a folder that it may use."""
+        (self.fakes / name).write_text(f"#!/bin/sh\n{text}")
+        (self.fakes / name).chmod(0o755)
 
     @property
     def calls(self) -> int:
@@ -54,7 +61,8 @@ class Home:
         self._count.write_text("0\n")
         env = {
             "HOME": str(self.path),
-            "PATH": f"{self._wrappers}:/usr/bin:/bin" if kill_at else "/usr/bin:/bin",
+            "PATH": f"{self._wrappers}:/usr/bin:/bin" if kill_at else f"{self.fakes}:/usr/bin:/bin",
+            "FAKE": str(self.fakes),
             "COUNT": str(self._count),
             "KILL_AT": str(kill_at),
         }

@@ -205,6 +205,24 @@ def test_what_a_box_says_of_itself_cannot_reach_the_terminal(fresh_box: Box, lap
     assert "\x1b" not in said.stdout + said.stderr
 
 
+def test_a_login_shell_that_is_fish_and_one_that_talks_are_no_hindrance(
+    fresh_box: Box, laptop: Laptop, pins: Path
+) -> None:
+    laptop.add(bare(fresh_box))
+    fresh_box.write("~/.bashrc", "echo hello; cat >/dev/null 2>&1 </dev/null\n")
+    before = tree(fresh_box)
+    for shell in ("/bin/bash", "/usr/bin/fish"):
+        fresh_box.login_shell(shell)
+        laptop.run("bootstrap", "fresh", "-y", "--only", "env", "--only", "tools")
+        assert fresh_box.path("~/.local/bin/rg").exists()
+        assert "nothing to do" in laptop.run("bootstrap", "fresh", "-y", "--only", "env", "--only", "tools").stdout
+        laptop.run("bootstrap", "fresh", "--remove", "-y")
+        now = tree(fresh_box)
+        # fish makes folders of its own at its first start.
+        assert {name: now.get(name) for name in before} == before
+        assert not [name for name in now if "mlsh" in name or "local/bin" in name]
+
+
 STEP = """
 from mlsh.bootstrap.changes import Put
 from mlsh.bootstrap.facts import Watched
