@@ -58,7 +58,8 @@ def suggest(
     """
     usual = [(command, count) for command, count in counts.items() if _is_usual(command)]
     usual.sort(key=lambda pair: (-pair[1] * len(pair[0]), pair[0]))
-    usual = usual[:_MOST_COMMANDS]
+    # Nothing of such a command is looked at: cut short, a secret might no longer look like one.
+    usual = [pair for pair in usual[:_MOST_COMMANDS] if not is_secret(pair[0])]
     ours = {alias.name for alias in aliases}
     known = {alias.run for alias in aliases}
     covered = _covered(usual, ours)
@@ -72,7 +73,7 @@ def suggest(
     while heap and len(chosen) < limit:
         bound, run = heapq.heappop(heap)
         name = propose_name(run, lambda name: name in used_names or is_taken(name))
-        if not name or is_secret(run) or not _can_be(name, run):
+        if not name or not _can_be(name, run):
             continue
         gain = _fixed(run) - len(name)
         new = [(command, count) for command, count in covered[run] if gain > gains[command]]

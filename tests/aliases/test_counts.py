@@ -106,6 +106,10 @@ def test_secrets_dangers_and_several_lines_are_never_proposed(command: str) -> N
     assert best({command: 100}) == []
 
 
+def test_no_piece_of_a_command_with_a_secret_is_proposed() -> None:
+    assert best({f"login-to --password SECRET{at} --here {at}": 20 for at in range(9)}) == []
+
+
 def test_names_that_are_taken_typed_or_refused_are_not_proposed() -> None:
     counts = {"git status": 50, "if something then": 40, "gst -x y": 3}
     names_ = {one.name for one in best(counts, Alias("gs", "other"), taken=frozenset({"ist"}))}

@@ -256,6 +256,19 @@ def test_reading_again_forgets_what_is_gone(shells: Shells, shell: str) -> None:
     assert "qold" in said.stderr
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "dash"])
+def test_the_file_for_boxes_is_for_each_shell_that_reads_it(shells: Shells, shell: str) -> None:
+    from mlsh.aliases import shell_init
+
+    text = shell_init.definitions(
+        "sh", [Alias("qfn", "recv {1}"), Alias("q-f", "recv {1} x"), Alias("qlast", "recv last")]
+    )
+    (shells.folder / "inner").write_text(text)
+    lines = [f". {shells.folder}/inner", "qfn x", *(["q-f y"] if shell != "dash" else []), "qlast"]
+    said = shells.run(shell, "alias qfn='echo theirs' q-f='echo theirs'\n", lines)
+    assert (said.stderr, said.calls()) == ("", [["x"], *([["y", "x"]] if shell != "dash" else []), ["last"]])
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_an_alias_of_the_person_in_the_way_breaks_nothing(shells: Shells, shell: str) -> None:
     """zsh and bash put an alias in the place of a function's name, also where the function is defined."""
