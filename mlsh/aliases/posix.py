@@ -13,7 +13,7 @@ _WORD = r"[A-Za-z0-9_./:@%+,=^~*?$-]+"
 _REDIRECT = rf"[0-9]?(?:>>?|<)(?:&[0-9]|[ \t]*{_WORD})"
 _COMMAND = rf"{_WORD}(?:[ \t]+(?:{_REDIRECT}|{_WORD}))*"
 _TAME = re.compile(rf"[ \t]*{_COMMAND}(?:[ \t]*(?:&&|\|\||[|;&])[ \t]*{_COMMAND})*[ \t]*\Z")
-_SAFE_EXPANSION = re.compile(r"\$\{_?[1-9](?::-[A-Za-z0-9_./:@%+,=-]*)?\}")
+_SAFE_EXPANSION = re.compile(r"\$\{(?:\*|_?[1-9](?::-[A-Za-z0-9_./:@%+,=-]*)?)\}")
 _GRAMMAR = re.compile(
     r"(?<![\w./-])(?:if|then|else|elif|fi|case|esac|for|foreach|select|while|until|do|done|in|function|time|coproc|repeat"
     r"|end|alias|nocorrect)(?![\w./-])"
@@ -111,6 +111,7 @@ def _filled(run: str, wants: Arguments) -> str:
         if context == DOLLAR_SINGLE:
             return f"'\"{text}\"$'"
         assert context in {DOUBLE, BRACE}  # noqa: S101 - shape.check refuses the others
-        return text if text in {"$*", "$@"} or text.startswith("${") else f"${{{text[1:]}}}"
+        # With braces, since in zsh a `[` behind it would be an index.
+        return text if text.startswith("${") else f"${{{text[1:]}}}"
 
     return fill(run, place, scan(run).contexts)

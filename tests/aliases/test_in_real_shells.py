@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from mlsh.aliases import shape
@@ -97,6 +97,7 @@ def meant(piece: Piece, named: list[str], rest: list[str]) -> list[str]:
 
 
 @few
+@example(parts=[("double", "", "@", "["), ("double", "", "1", "[1]")], values=["a", "b", "c"], rest=["d"])
 @given(parts=pieces, values=st.lists(odd_text, min_size=3, max_size=3), rest=st.lists(odd_text, max_size=3))
 @pytest.mark.parametrize("shell", [*SHELLS, "dash"])
 def test_arguments_in_the_middle_arrive_whole_inside_and_outside_of_quotes(
