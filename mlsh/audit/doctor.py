@@ -14,7 +14,7 @@ from mlsh.box.findings import Finding, Status
 
 # NIST SP 800-131A: what is to be safe past 2030 has 128 bits, for RSA 3072; ssh-keygen's own default.
 _RSA_GOOD, _RSA_LEAST = 3072, 2048
-_NEW_KEY = "ssh-keygen -t ed25519, put its .pub on your boxes (ssh-copy-id), then take the old one away there"
+_NEW_KEY = "mlsh box rotate-key BOX; elsewhere ssh-keygen -t ed25519, ssh-copy-id, then take the old one away there"
 _OLDEST_SSH = (7, 6)
 
 
