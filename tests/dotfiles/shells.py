@@ -12,6 +12,7 @@ from pathlib import Path
 from mlsh.box import open_box
 from mlsh.config import Settings
 from mlsh.dotfiles.source import built_in
+from tests.bed import wait_for
 from tests.dotfiles.trees import pushed
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -45,6 +46,32 @@ def typed(
         check=False,
         start_new_session=True,
     )
+
+
+def complains_of_fork(shell: list[str], home: Path, lines: str) -> bool:
+    """Whether a shell says, within half a minute, that it can't start a process. It would try for long: it is ended."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            shell,
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            env=environment(home),
+            cwd=home,
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write(lines.encode())
+        process.stdin.flush()
+
+        def has_said() -> bool:
+            return b"fork" in os.pread(said.fileno(), 1 << 20, 0)
+
+        try:
+            return wait_for(has_said, 30, "a word of fork")
+        finally:
+            process.kill()
+            process.wait()
 
 
 def repository(folder: Path, head: str = "ref: refs/heads/main\n") -> Path:

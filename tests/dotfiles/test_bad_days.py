@@ -59,10 +59,10 @@ def test_a_push_that_is_killed_at_any_step_leaves_whole_files_and_can_be_repeate
     after = {path: entry.text for path, entry in goal.items() if entry.text is not None}
     push.remove(local)
     assert tree(home) == before
-    # Each fourth step: one of each phase, and of each kind.
+    # Each sixth step: some of each phase, and of each kind.
     step = -1
     while True:
-        step += 4
+        step += 6
         plan = push.plan(local, source)
         killer.write_text(f"{step}\n")
         try:
@@ -73,7 +73,7 @@ def test_a_push_that_is_killed_at_any_step_leaves_whole_files_and_can_be_repeate
             is_over = int(killer.read_text()) > 0
         killer.write_text("-1\n")
         whole(home, texts, after)
-        if step % 8 == 3:
+        if step % 12 == 5:
             pushed(local, source)
             now = tree(home)
             # The record says when, and is compared by its other lines.
@@ -95,7 +95,7 @@ def test_a_removal_that_is_killed_at_any_step_can_be_repeated(local: Reached, ho
     before = tree(home)
     step = 0
     while True:
-        step += 7
+        step += 11
         pushed(local, source, overwrite=True)
         removal = push.plan_removal(local)
         killer.write_text(f"{step}\n")

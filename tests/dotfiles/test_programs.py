@@ -12,7 +12,7 @@ import pytest
 
 from tests.bed import wait_for
 from tests.bed.requirements import need
-from tests.dotfiles.shells import as_nobody, environment, repository, settle, typed, without_colour
+from tests.dotfiles.shells import as_nobody, complains_of_fork, environment, repository, settle, typed, without_colour
 
 ZSH = ["zsh", "-i"]
 
@@ -98,8 +98,15 @@ def test_zsh_s_prompt_starts_no_process(settled: Path) -> None:
         assert "--done--" in said.stdout
         assert "fork" not in said.stderr
         assert "[gpu 2/8 jobs 3]" in without_colour(said.stderr)
-        would = typed([*become, "timeout", "-s", "KILL", "3", *ZSH], home, "ulimit -u 0\n/bin/true\n")
-        assert "fork" in would.stderr
+        assert complains_of_fork([*become, *ZSH], home, "ulimit -u 0\n/bin/true\n")
+
+
+def test_fish_s_prompt_starts_no_process(settled: Path) -> None:
+    need("fish")
+    with as_nobody(settled) as (home, become):
+        repository(home / "r")
+        said = ran(home, *become, "fish", "-ic", "cd ~/r; ulimit -u 0; false; fish_prompt; echo; echo --done--")
+        assert re.search(r"1 \S+@\S+:~/r \(main\)> \n--done--\n$", without_colour(said)), said
 
 
 # fish
