@@ -88,7 +88,9 @@ def _tail(before: bytes) -> str:
 
 
 def _mark(entry: Entry) -> str:
-    return str(sha256(entry.command.encode(errors="replace")).hexdigest()[:12])
+    from mlsh.secrets.masking import mask  # a digest of what is short can be found by trying
+
+    return str(sha256(mask(entry.command).encode(errors="replace")).hexdigest()[:12])
 
 
 def _after(entries: Sequence[Entry], anchor: Sequence[str]) -> int | None:

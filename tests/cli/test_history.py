@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.bed import Laptop
+from tests.bed.waiting import wait_for
 
 
 def database_of(laptop: Laptop) -> Path:
@@ -167,3 +168,25 @@ def test_an_alias_and_a_recipe_are_made_of_a_line(laptop: Laptop) -> None:
 def test_the_hook_is_printed_for_each_shell(laptop: Laptop) -> None:
     for shell in ("bash", "zsh", "fish"):
         assert "__mlsh_notes" in laptop.run("history", "hook", shell).stdout
+
+
+def test_a_first_reading_that_was_killed_is_done_again_and_doubles_nothing(laptop: Laptop) -> None:
+    (laptop.home / ".bash_history").write_text("".join(f"command number {n}\n" for n in range(20_000)))
+    running = laptop.spawn("history", "-n", "1")
+    log = database_of(laptop).with_name("history.db-wal")
+    # Either it is killed in the middle of writing, or it was quicker: both must end the same.
+    wait_for(lambda: running.poll() is not None or (log.exists() and log.stat().st_size > 200_000), 30, "its writing")
+    running.kill()
+    running.communicate()
+    listed = [json.loads(line) for line in laptop.run("history", "--json", "-n", "99999").stdout.splitlines()]
+    assert len(listed) == 20_000
+    assert {one["uses"] for one in listed} == {1}
+
+
+def test_a_secret_in_the_notes_of_the_hook_is_found_by_the_scan(laptop: Laptop) -> None:
+    notes = laptop.home / ".local/state/mlsh/recorded/host"
+    notes.parent.mkdir(parents=True)
+    line = "export HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyzABCDEFGH"
+    notes.write_text(f"1790000000.5 1790000001.5 0 h\x1f/src\x1f    5  {line}\n\x1e\n")
+    assert "mlsh/recorded/host" in laptop.run("secret", "scan", check=False).stdout
+    assert laptop.run("history", "--plain").stdout == "export HF_TOKEN=***\n"

@@ -33,7 +33,7 @@ state=${XDG_STATE_HOME:-.local/state}
 
 for file in "${HISTFILE:-}" .bash_history .bash_eternal_history "$state/mlsh/bash_history" "$state/bash/history" "$data/bash/history" \
     "${ZDOTDIR:-.}/.zsh_history" .zsh_history .zhistory .histfile "$state/zsh/history" "$data/zsh/history" \
-    .cache/zsh/history "$config/zsh/.zsh_history" "$data"/fish/*_history .sh_history .ash_history .ksh_history .history \
+    .cache/zsh/history "$config/zsh/.zsh_history" "$data"/fish/*_history "$state"/mlsh/recorded/* .sh_history .ash_history .ksh_history .history \
     .python_history .psql_history .mysql_history .mariadb_history .sqlite_history .rediscli_history .node_repl_history \
     .mongodb/mongosh/mongosh_repl_history .lesshst .viminfo; do
     [ -n "$file" ] && give history "$file"
