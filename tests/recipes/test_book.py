@@ -58,6 +58,7 @@ def test_each_recipe_is_right_as_shell(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(process, "log", process.CommandLog())
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("NAVI_PATH", str(tmp_path))
     runner = CliRunner()
     for name, recipe in RECIPES.items():
         given = sample(recipe)
