@@ -192,6 +192,12 @@ def test_an_edit_counts_once_it_is_right_and_what_was_written_is_never_lost(lapt
     assert laptop.run("alias", "edit", env=editor(laptop, ":")).stderr == "mlsh: nothing was changed\n"
 
 
+def test_a_broken_file_is_mended_by_the_edit_that_the_message_names(laptop: Laptop) -> None:
+    path = put(laptop, "[git\n")
+    laptop.run("alias", "edit", env=editor(laptop, """printf '[git]\\nqx = "git log"\\n' >"$2" """))
+    assert path.read_text() == '[git]\nqx = "git log"\n'
+
+
 def test_without_any_alias_the_ways_to_begin_are_told(laptop: Laptop) -> None:
     said = laptop.run("alias", "list")
     assert said.stdout == ""
