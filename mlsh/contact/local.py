@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from mlsh.config import Settings
 from mlsh.contact import entry as entries
 from mlsh.contact import files
 from mlsh.contact.entry import Entry
+from mlsh.contact.target import parse_target
 from mlsh.errors import ConfigError, RefusedInput, Unreachable
 
 _LOCK_TIMEOUT_S = 60.0
@@ -152,8 +154,20 @@ def check_reached(entry: Entry, said: Said) -> None:
             f"{entry.name} would be hidden: by your ssh config that name is {got[2]}@{got[0]} port {got[1]}",
             f"choose another name, or see what it means now: ssh -G {entry.name}",
         )
-    if entry.jump and one(said, "proxyjump") != entry.jump:
+    if entry.jump and _hops(one(said, "proxyjump")) != _hops(entry.jump):
         raise RefusedInput(
             f"{entry.name} would not go by way of {entry.jump}: another setting of your ssh config wins",
             f"see: ssh -G {entry.name}",
         )
+
+
+def _hops(jump: str) -> list[object]:
+    """The hops of a ProxyJump; ssh leaves a port out that is the usual one."""
+    found: list[object] = []
+    for hop in jump.split(","):
+        try:
+            # ssh puts every address into brackets.
+            found.append(parse_target(re.sub(r"\[([^:\]]*)\]", r"\1", hop)))
+        except RefusedInput:
+            found.append(hop)
+    return found

@@ -83,15 +83,35 @@ def test_a_known_host_key_needs_no_question(box: NamespaceBox, laptop: Laptop) -
     assert laptop.known_hosts.read_text().count(box.host) == 1
 
 
-def test_through_a_bastion(box: NamespaceBox, gpu2: Box, laptop: Laptop) -> None:
+@pytest.mark.parametrize("way", ["gpu2", "alice@10.77.0.12:22", "ProxyCommand"])
+def test_through_a_bastion(box: NamespaceBox, gpu2: Box, laptop: Laptop, way: str) -> None:
     laptop.add(gpu2)
+    if way == "ProxyCommand":
+        rule = f"Host ne*\n  ProxyCommand ssh -F {laptop.ssh_config} -W %h:%p gpu2\n\n"
+        laptop.ssh_config.write_text(rule + laptop.ssh_config.read_text())
     box.sh("iptables -I INPUT -s 10.77.0.1 -j DROP", user="root")
     try:
-        add(laptop, box, "--jump", "gpu2")
+        add(laptop, box, *(["--jump", way] if way != "ProxyCommand" else []))
         assert laptop.ssh("new", "echo in").stdout == "in\n"
-        assert "ProxyJump gpu2" in (laptop.home / ".ssh/mlsh_config").read_text()
+        if way != "ProxyCommand":
+            assert f"ProxyJump {way}\n" in (laptop.home / ".ssh/mlsh_config").read_text()
     finally:
         box.sh("iptables -D INPUT -s 10.77.0.1 -j DROP", user="root")
+
+
+def test_a_bastion_that_lets_nobody_through_is_named(box: NamespaceBox, gpu2: Box, laptop: Laptop) -> None:
+    laptop.add(gpu2)
+    gpu2.sshd_option("AllowTcpForwarding no")
+    before = tree(laptop.home)
+    forbidden = add(laptop, box, "--jump", "gpu2", check=False)
+    gpu2.reset_sshd_options()
+    assert forbidden.returncode == 69
+    assert "forbids to go on from there" in forbidden.stderr
+    gpu2.path("~/.ssh/authorized_keys").unlink()
+    refused = add(laptop, box, "--jump", "gpu2", check=False)
+    assert refused.returncode == 77
+    assert "gpu2: it refused your key" in refused.stderr
+    assert tree(laptop.home) == before
 
 
 def test_a_dry_run_connects_to_nothing_and_writes_nothing(laptop: Laptop) -> None:

@@ -10,7 +10,7 @@ from mlsh.contact.add import write_entry
 from mlsh.contact.entry import Entry
 from mlsh.contact.files import Changes
 from mlsh.contact.hostkeys import HostKey
-from mlsh.contact.target import Target, parse_target
+from mlsh.contact.target import Target, check_new_name, parse_target
 from mlsh.errors import MlshError, RefusedInput
 
 CONFIG = b'# mine\nHost a\n  HostName b\nMatch exec "x"\n  Port 7\n'
@@ -38,6 +38,33 @@ def test_addresses(typed: str, target: Target) -> None:
 def test_what_is_no_address_is_refused(typed: str) -> None:
     with pytest.raises(RefusedInput):
         parse_target(typed)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "-oProxyCommand=x",
+        "a\nProxyCommand x",
+        "*",
+        "a?",
+        "!prod",
+        "$(id)",
+        "local",
+        "any",
+        "x.pub",
+        "../x",
+        "a b",
+        "gpu1",
+    ],
+)
+def test_names_that_mean_something_else_are_refused(name: str) -> None:
+    with pytest.raises(RefusedInput):
+        check_new_name(name, taken={"gpu1"})
+    for address in (f"me@{name}", f"{name}@h"):
+        if name not in {"local", "any", "x.pub", "gpu1"}:
+            with pytest.raises(RefusedInput):
+                parse_target(address)
 
 
 def test_an_entry_comes_and_goes_without_a_trace() -> None:
