@@ -77,7 +77,7 @@ class Keyring:
     def put(self, name: str, value: str) -> None:
         """Store, and read back: some backends drop what they can't hold without a word."""
         backend = self._fit()
-        self._within(lambda: backend.set_password(SERVICE, name, value))
+        self._within(lambda: backend.set_password(SERVICE, name, value), has_value=True)
         if self._within(lambda: backend.get_password(SERVICE, name)) != value:
             raise SecretsLocked(
                 f"{self.name} took {name} and gives something else back",
@@ -103,8 +103,11 @@ class Keyring:
             self._backend, self._why = self._within(_choose)
             self._is_known = True
 
-    def _within(self, act: Callable[[], T]) -> T:
-        """What `act` returns, in time. Its errors as ours: what a backend says may hold anything but the value."""
+    def _within(self, act: Callable[[], T], *, has_value: bool = False) -> T:
+        """What `act` returns, in time. Its errors as ours.
+
+        `has_value`: it was given the value, which what it says may hold; one that runs a program repeats its command line.
+        """
         ended: list[tuple[bool, Any]] = []
 
         def run() -> None:
@@ -126,8 +129,9 @@ class Keyring:
             return result  # type: ignore[no-any-return]
         if isinstance(result, KeyboardInterrupt | SecretsLocked):
             raise result
+        said = "" if has_value else f": {str(result)[:200]}"
         raise SecretsLocked(
-            f"the keyring does not open: {type(result).__name__}: {str(result)[:200]}",
+            f"the keyring does not open: {type(result).__name__}{said}",
             "unlock it, or keep secrets in a file: mlsh secret set NAME --in file",
         )
 

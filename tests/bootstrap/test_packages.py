@@ -39,6 +39,11 @@ END
 	;;
 *install*)
 	shift
+	if [ -e "$FAKE/broken" ]; then
+		cat "$FAKE/broken" | while read -r name; do : >"$FAKE/is.$name"; done
+		echo 'Error: Cannot download Packages/fzf-0.40.0-1.el9.x86_64.rpm'
+		exit 1
+	fi
 	for word; do case $word in -*) ;; *) : >"$FAKE/is.$word" ;; esac; done
 	: >"$FAKE/is.pcre2-tools"
 	;;
@@ -80,6 +85,19 @@ def test_dnf_takes_back_what_it_added_and_not_what_it_upgraded(home: Home) -> No
     with home.held():
         assert "kept" not in home.remove()
     assert installed(home) == []
+    assert home.tree() == {}
+
+
+@pytest.mark.parametrize("came", ["", "pcre2-tools\n"])
+def test_what_an_installation_that_failed_did_not_bring_is_its_later_owners(home: Home, came: str) -> None:
+    (home.fakes / "broken").write_text(came)
+    with home.held():
+        assert "mlsh-error no-network" in home.apply([Packages(manager="dnf", names=("ripgrep", "fzf"))])
+    for name in ("ripgrep", "pcre2-tools"):
+        (home.fakes / f"is.{name}").touch()
+    with home.held():
+        home.remove()
+    assert installed(home) == (["ripgrep"] if came else ["pcre2-tools", "ripgrep"])
     assert home.tree() == {}
 
 

@@ -1,5 +1,7 @@
 """Which keyrings may hold a secret: one that writes plain text must never be used without a word."""
 
+import subprocess
+
 import pytest
 
 from mlsh.errors import SecretsLocked
@@ -71,3 +73,13 @@ def test_a_keyring_that_drops_what_it_was_given_is_noticed() -> None:
     with pytest.raises(SecretsLocked, match="gives something else back") as caught:
         ring(lambda: None).put("A", "hunter2")
     assert "hunter2" not in caught.value.what + caught.value.hint
+
+
+def test_a_keyring_that_repeats_its_command_line_does_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tells(_self: object, _service: str, _name: str, value: str) -> None:
+        raise subprocess.CalledProcessError(1, ["op", "item", "create", f"password={value}"])
+
+    monkeypatch.setattr(_Backend, "set_password", tells)
+    with pytest.raises(SecretsLocked, match="CalledProcessError") as caught:
+        ring(lambda: None).put("A", "hunter2")
+    assert "hunter2" not in f"{caught.value.what}{caught.value.hint}{caught.value.__cause__}{caught.value.__context__}"

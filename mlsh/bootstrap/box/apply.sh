@@ -146,6 +146,24 @@ will_apk() {
 	printf '%s\n' "$@"
 }
 
+is_installed() { # NAME
+	case $manager in
+	apt-get) dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^.i' ;;
+	dnf) rpm -q "$1" >/dev/null 2>&1 ;;
+	apk) apk info -e "$1" >/dev/null 2>&1 ;;
+	esac
+}
+
+keep_what_came() { # NAMES, after a failure: what did not come now is somebody's own if it comes later
+	came=
+	for name in $will; do
+		! is_installed "$name" || came="$came$name "
+	done
+	whole=$entry
+	[ -z "$came" ] || record pkg "$manager" "$*" "$came"
+	forget "$whole"
+}
+
 pkg() { # MANAGER - - NAMES
 	manager=$1
 	# shellcheck disable=SC2086
@@ -171,11 +189,8 @@ pkg() { # MANAGER - - NAMES
 	esac >"$stage/said" 2>&1 </dev/null
 	code=$?
 	for name in "$@"; do
-		case $manager in
-		apt-get) dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2>/dev/null | grep -q '^.i' ;;
-		dnf) rpm -q "$name" >/dev/null 2>&1 ;;
-		apk) apk info -e "$name" >/dev/null 2>&1 ;;
-		esac && continue
+		is_installed "$name" && continue
+		keep_what_came "$@"
 		[ "$code" -ne 0 ] || refuse lied "$manager said that all went well, but $name is not installed"
 		failed_package "$manager"
 	done
