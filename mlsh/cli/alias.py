@@ -197,6 +197,8 @@ def add(
     from mlsh.cli.talk import say
     from mlsh.errors import RefusedInput
 
+    # Fingers that know `mlsh run -- COMMAND` type it here too.
+    words = words[1:] if len(words) > 1 and words[0] == "--" else words
     run = words[0] if len(words) == 1 else " ".join(_word(word) for word in words)
     alias = Alias(
         name, run, book.group_for(run) if group is None else group, " ".join(about.split()), fish, not no_boxes

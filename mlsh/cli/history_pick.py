@@ -47,9 +47,9 @@ def choose(query: Query, wanted: Wanted, folder: str) -> None:
     if wanted.box is not None:
         _run(command, wanted.box, wanted.yes)
     elif wanted.alias is not None:
-        _verb("alias", "add", wanted.alias, command)
+        _verb("alias", "add", wanted.alias, "--", command)
     elif wanted.recipe is not None:
-        _verb("recipe", "add", wanted.recipe, command)
+        _verb("recipe", "add", wanted.recipe, "--", command)
     else:
         click.echo(line_for(choice))
 
@@ -65,9 +65,9 @@ def line_for(choice: Choice) -> str:
         box = choice.hit.run.box
         return f"mlsh run --on {shlex.quote(box) if box != LOCAL else 'BOX'} -- bash -c {shlex.quote(command)}"
     if choice.action == ALIAS:
-        return f"mlsh alias add NAME {shlex.quote(command)}"
+        return f"mlsh alias add NAME -- {shlex.quote(command)}"
     if choice.action == RECIPE:
-        return f"mlsh recipe add NAME {shlex.quote(command)}"
+        return f"mlsh recipe add NAME -- {shlex.quote(command)}"
     return command
 
 

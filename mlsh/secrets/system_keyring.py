@@ -106,7 +106,7 @@ class Keyring:
     def _within(self, act: Callable[[], T], *, has_value: bool = False) -> T:
         """What `act` returns, in time. Its errors as ours.
 
-        `has_value`: it was given the value, which what it says may hold; one that runs a program repeats its command line.
+        `has_value`: it was given the value, which a backend that runs a program repeats with its command line.
         """
         ended: list[tuple[bool, Any]] = []
 

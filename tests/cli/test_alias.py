@@ -55,6 +55,11 @@ def test_added_listed_and_removed_with_the_rest_of_the_file_as_it_was(laptop: La
     assert sorted(path.parent.iterdir()) == [path]
 
 
+def test_two_dashes_before_the_command_are_no_part_of_it(laptop: Laptop) -> None:
+    laptop.run("alias", "add", "qd", "--", "git", "status")
+    assert json.loads(laptop.run("alias", "list", "--json", "qd").stdout)["run"] == "git status"
+
+
 def test_a_file_that_is_a_link_stays_one(laptop: Laptop) -> None:
     real = laptop.home / "dotfiles.toml"
     real.write_text(MINE)
