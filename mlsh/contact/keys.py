@@ -104,11 +104,11 @@ def given(text: str) -> Key:
     if not path.is_file():
         raise NotFound(f"there is no key {path}", "your keys: ls ~/.ssh/*.pub")
     public = read_public(path.with_name(f"{path.name}.pub"))
-    return Key(str(path), public if public is not None else _derive(path))
+    return Key(str(path), public if public is not None else derive(path))
 
 
-def _derive(path: Path) -> str:
-    """The public half of a private key file."""
+def derive(path: Path) -> str:
+    """The public half of a private key file. Raises RefusedInput where it has a passphrase, or is none."""
     ran = process.run(["ssh-keygen", "-y", "-P", "", "-f", str(path)], timeout_s=_KEYGEN_S)
     if ran.returncode == 0:
         return check_public(ran.stdout.decode(errors="replace").strip(), str(path))

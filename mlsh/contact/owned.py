@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 from mlsh.box import inventory
 from mlsh.config import Settings
-from mlsh.contact import entry, keys, local
+from mlsh.contact import entry, files, keys, local
 from mlsh.contact.local import Local
-from mlsh.errors import NotFound, RefusedInput
+from mlsh.errors import MlshError, NotFound, RefusedInput
 
 
 class Owned(NamedTuple):
@@ -48,11 +49,41 @@ def find(name: str, settings: Settings) -> Owned:
     is_note = identity in {f"{keys.shown(own)}.pub", f"{own}.pub"}
     public = None
     if here is not None:
-        path = here if here.name.endswith(".pub") else here.with_name(f"{here.name}.pub")
-        public = keys.read_public(path)
+        path = here if here.name.endswith(".pub") else public_path(here)
+        public = public_of(own) if is_own else keys.read_public(path)
     return Owned(name, mine, identity, own if is_own or is_note else None, public)
 
 
 def public_path(key: Path) -> Path:
     """Where the public half of a key lies."""
     return key.with_name(f"{key.name}.pub")
+
+
+def new_path(key: Path) -> Path:
+    """Where the key lies that is to take its place; the public half beside it."""
+    return key.with_name(f"{key.name}.new")
+
+
+def old_path(key: Path) -> Path:
+    """Where the key lies whose place it took, until that is off the box; the public half beside it."""
+    return key.with_name(f"{key.name}.old")
+
+
+def public_of(key: Path) -> str | None:
+    """The public half of a key of mlsh's; None where it can't be had.
+
+    Where NAME.pub is gone because a rotation was killed, it is beside NAME.old or NAME.new, or ssh-keygen tells it.
+    """
+    written = keys.read_public(public_path(key))
+    private = files.read(key)
+    if written is not None or private is None:
+        return written
+    new = new_path(key)
+    for other in (old_path(key), new):
+        if files.read(other) == private and (public := keys.read_public(public_path(other))) is not None:
+            return public
+    if not new.exists() and (public := keys.read_public(public_path(new))) is not None:
+        return public
+    with contextlib.suppress(MlshError):
+        return keys.derive(key)
+    return None

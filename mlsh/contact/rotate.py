@@ -1,18 +1,19 @@
 """`mlsh box rotate-key`: a new key on the box, tried, then in the place of the old one, which goes last.
 
 At every moment at least one of the two opens the box. A rotation that was killed is finished by the next one: it takes
-the key NAME.new up again.
+the key NAME.new up again, and takes NAME.old off the box, whose files stay until it is off.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
 
 import msgspec
 
-from mlsh.box import open_box
+from mlsh.box import open_box, process
 from mlsh.config import Settings
 from mlsh.contact import check, entry, files, keys, local, onbox, owned
 from mlsh.contact.add import undoing
@@ -35,7 +36,8 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
 def rotate(name: str, settings: Settings, asks: bool) -> Rotated:
     """Give a box another key. `asks`: ssh-keygen may ask for a passphrase, as it does where the old key has one.
 
-    Raises RefusedInput for a box whose key is not mlsh's, and MlshError; then both machines are as they were.
+    Raises RefusedInput for a box whose key is not mlsh's, and MlshError; then both machines are as they were, unless it
+    says that the new key is in place.
     """
     with local.lock("keys"):
         return _alone(name, settings, asks)
@@ -50,16 +52,43 @@ def _alone(name: str, settings: Settings, asks: bool) -> Rotated:
         )
     changes = Changes()
     stage = ["making a new key"]
-    return undoing(changes, lambda: stage[0], lambda: _rotate(box, settings, asks, changes, stage))
+    runner = onbox.OverSsh(open_box(box.name, settings))
+    new_public = undoing(changes, lambda: stage[0], lambda: _exchange(box, settings, asks, runner, changes, stage))
+    # From here on nothing is undone: were the answer to this lost, the old key might be gone there.
+    try:
+        onbox.drop(runner, box.public)
+    except (MlshError, KeyboardInterrupt) as error:
+        _tell_of_old(box.name, box.public, error)
+        raise
+    _forget(owned.old_path(box.key))
+    return Rotated(box=box.name, old=_fingerprint(box.public), new=_fingerprint(new_public), key=str(box.key))
 
 
-def _rotate(box: Owned, settings: Settings, asks: bool, changes: Changes, stage: list[str]) -> Rotated:
+def _tell_of_old(name: str, public: str, error: BaseException) -> None:
+    state = f"the new key is in place and opens {name}; the old one may still open it"
+    hint = (
+        f"mlsh box rotate-key {name}, once more, takes it away; or by hand: the line of ~/.ssh/authorized_keys there "
+        f"with ...{public.split()[1][-16:]}"
+    )
+    if isinstance(error, MlshError):
+        error.what, error.hint = f"{error.what}\n{state}", hint
+        return
+    with contextlib.suppress(OSError):
+        process.log.warn(f"{state}\n      {hint}")
+
+
+def _exchange(
+    box: Owned, settings: Settings, asks: bool, runner: onbox.Runner, changes: Changes, stage: list[str]
+) -> str:
+    """Put a new key in the place of the old one, which still opens the box; returns its public half."""
     key, old_public = box.key, box.public
     assert key is not None  # noqa: S101 - by `rotate`
     assert old_public is not None  # noqa: S101
-    new = key.with_name(f"{key.name}.new")
+    if not owned.public_path(key).exists():
+        files.put(owned.public_path(key), f"{old_public}\n".encode(), 0o644)
+    _finish_the_last(box.name, key, old_public, runner, settings, asks, stage)
+    new = owned.new_path(key)
     new_public = _new_key(box.name, key, new, asks, changes)
-    runner = onbox.OverSsh(open_box(box.name, settings))
     stage[0] = "writing the new key on the box"
     # Noted first: the answer may be lost after the key was written.
     changes.later(f"the new key on {box.name}", lambda: _drop(runner, new_public))
@@ -72,22 +101,40 @@ def _rotate(box: Owned, settings: Settings, asks: bool, changes: Changes, stage:
         _check(box.name, str(what_if.config), new_public, asks_ssh)
     stage[0] = "putting the new key in the place of the old one"
     with local.lock():
-        old = key.with_name(f"{key.name}.old")
+        old = owned.old_path(key)
+        changes.put(owned.public_path(old), f"{old_public}\n".encode(), 0o644)
         changes.put(old, files.read(key) or b"", 0o600)
-        _replace(new, key, changes)
-        _replace(owned.public_path(new), owned.public_path(key), changes)
+        _swap(new, key, changes)
     _check(box.name, settings.ssh_config, new_public, asks_ssh)
-    # From here on the new key is the key: if the answer to the next call were lost, the old one might be gone there.
-    changes.keep()
+    return new_public
+
+
+def _finish_the_last(
+    name: str, key: Path, public: str, runner: onbox.Runner, settings: Settings, asks: bool, stage: list[str]
+) -> None:
+    """Take off the box what a rotation that did not come to its end left there."""
+    old = owned.old_path(key)
+    left = owned.public_of(old)
+    if left is None:
+        if old.exists():
+            raise RefusedInput(
+                f"{old} is left of a rotation that was stopped, and which key it is can't be told",
+                f"make its public half: ssh-keygen -y -f {old} > {owned.public_path(old)}",
+            )
+        return
+    if left.split()[1] != public.split()[1]:
+        stage[0] = "finishing the rotation before this one, which was stopped"
+        # The connection may be an older one: the key of now has to open the box before another goes.
+        _check(name, settings.ssh_config, public, asks and keys.is_locked(key))
+        onbox.drop(runner, left)
+        stage[0] = "making a new key"
+    _forget(old)
+
+
+def _forget(old: Path) -> None:
+    # The public half last: it says what is still to be taken away.
     old.unlink(missing_ok=True)
-    stage[0] = "taking the old key off the box"
-    try:
-        onbox.drop(runner, old_public)
-    except MlshError as error:
-        error.what = f"{error.what}\nThe new key opens {box.name}; the old one may still be written there"
-        error.hint = f"take the line out of ~/.ssh/authorized_keys there that has ...{old_public.split()[1][-16:]}"
-        raise
-    return Rotated(box=box.name, old=_fingerprint(old_public), new=_fingerprint(new_public), key=str(key))
+    owned.public_path(old).unlink(missing_ok=True)
 
 
 def _new_key(name: str, key: Path, new: Path, asks: bool, changes: Changes) -> str:
@@ -108,16 +155,28 @@ def _drop(runner: onbox.Runner, public: str) -> None:
     onbox.drop(runner, public)
 
 
-def _replace(source: Path, place: Path, changes: Changes) -> None:
-    before = files.read(place)
-    moved = files.read(source)
-    if before is None or moved is None:
-        raise ConfigError(f"{source} or {place} is gone", "is another mlsh at work?")
-    mode = place.stat().st_mode & 0o777
-    source.chmod(mode)
-    os.replace(source, place)
-    changes.later(f"the key {place}", lambda: files.put(place, before))
-    changes.later(f"the key {source}", lambda: files.put(source, moved))
+def _swap(new: Path, key: Path, changes: Changes) -> None:
+    """Put NAME.new and NAME.new.pub in the place of NAME and NAME.pub.
+
+    Never is NAME.pub beside another key than its own, with which ssh would not log in: it is gone meanwhile.
+    """
+    new_public, public = owned.public_path(new), owned.public_path(key)
+    texts = [files.read(path) for path in (new, new_public, key, public)]
+    if None in texts:
+        raise ConfigError(f"{new} or {key} is gone, or its .pub", "is another mlsh at work?")
+    modes = [path.stat().st_mode & 0o777 for path in (new, new_public, key, public)]
+
+    def back() -> None:
+        public.unlink(missing_ok=True)
+        for number, path in ((1, new_public), (0, new), (2, key), (3, public)):
+            files.put(path, texts[number] or b"", modes[number])
+
+    changes.later(f"the key {key}", back)
+    new.chmod(modes[2])
+    new_public.chmod(modes[3])
+    public.unlink()
+    os.replace(new, key)
+    os.replace(new_public, public)
 
 
 def _check(name: str, config: str | None, public: str, asks: bool) -> None:

@@ -1,11 +1,13 @@
 """What follows first contact: another key, another name, another host key, and the end of it."""
 
 import json
+import signal
 
 import pytest
 
 from tests.bed import Laptop, Sit
 from tests.bed.namespace_box import NamespaceBox
+from tests.bed.waiting import wait_for
 from tests.contact.adding import add, fingerprint, tree
 
 pytestmark = pytest.mark.root
@@ -189,3 +191,64 @@ def test_a_name_that_went_to_another_machine_reaches_that_one(
     laptop.run("box", "remove", "new", "-y")
     add(laptop, gpu2)
     assert json.loads(laptop.run("box", "show", "new", "--json").stdout)["facts"]["node"] == "gpu2"
+
+
+def hold_the_drop(box: NamespaceBox) -> None:
+    """Have the box stop in the middle of the dropping of a key, until /tmp/go is there, or /tmp/fail."""
+    box.install(
+        "awk",
+        "touch /tmp/dropping\nuntil [ -e /tmp/go ] || [ -e /tmp/fail ]; do sleep 0.05; done\n"
+        '[ -e /tmp/go ] || exit 1\nexec /usr/bin/awk "$@"',
+    )
+
+
+def test_ctrl_c_while_the_old_key_goes_leaves_the_new_one_and_says_so(fresh_box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, fresh_box)
+    hold_the_drop(fresh_box)
+    rotating = laptop.spawn("box", "rotate-key", "new")
+    wait_for(fresh_box.path("/tmp/dropping").exists, 20, "the old key being dropped")
+    rotating.send_signal(signal.SIGINT)
+    _, said = rotating.communicate(timeout=30)
+    assert rotating.returncode == 130
+    assert b"the old one may still open it" in said
+    assert b"mlsh box rotate-key new" in said
+    assert (laptop.home / ".ssh/mlsh/new.old").exists()
+    fresh_box.path("/tmp/go").touch()
+    wait_for(lambda: len(authorized(fresh_box).splitlines()) == 1, 20, "the old key being gone")
+    assert laptop.ssh("new", "echo in").stdout == "in\n"
+    laptop.run("box", "rotate-key", "new")
+    assert sorted(path.name for path in (laptop.home / ".ssh/mlsh").iterdir()) == ["new", "new.pub"]
+
+
+def test_a_rotation_killed_before_the_old_key_went_is_finished_by_the_next(
+    fresh_box: NamespaceBox, laptop: Laptop
+) -> None:
+    add(laptop, fresh_box)
+    first = authorized(fresh_box)
+    hold_the_drop(fresh_box)
+    rotating = laptop.spawn("box", "rotate-key", "new")
+    wait_for(fresh_box.path("/tmp/dropping").exists, 20, "the old key being dropped")
+    rotating.kill()
+    rotating.wait(20)
+    fresh_box.path("/tmp/fail").touch()
+    wait_for(lambda: not fresh_box.processes("authorize|/tmp/fail|bin/awk"), 20, "the end of the dropping")
+    assert first in authorized(fresh_box)
+    fresh_box.path("/tmp/go").touch()
+    laptop.run("box", "rotate-key", "new")
+    assert authorized(fresh_box) == (laptop.home / ".ssh/mlsh/new.pub").read_text()
+    assert laptop.ssh("new", "echo in").stdout == "in\n"
+    assert sorted(path.name for path in (laptop.home / ".ssh/mlsh").iterdir()) == ["new", "new.pub"]
+
+
+def test_a_rotation_killed_between_key_and_pub_locks_nobody_out(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box)
+    key = laptop.home / ".ssh/mlsh/new"
+    laptop.command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{key}.new")
+    box.write("~/.ssh/authorized_keys", authorized(box) + key.with_name("new.new.pub").read_text(), 0o600)
+    key.with_name("new.pub").rename(f"{key}.old.pub")
+    key.rename(f"{key}.old")
+    key.with_name("new.new").rename(key)
+    assert laptop.ssh("new", "echo in").stdout == "in\n"
+    laptop.run("box", "rotate-key", "new")
+    assert authorized(box) == key.with_name("new.pub").read_text()
+    assert laptop.ssh("new", "echo in").stdout == "in\n"

@@ -1,11 +1,13 @@
 """The deciding parts of first contact: addresses, entries, the included line, known_hosts. No box is needed."""
 
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
 
 from mlsh.config import Settings
-from mlsh.contact import entry, hostkeys
+from mlsh.contact import entry, hostkeys, owned, rotate
 from mlsh.contact.add import write_entry
 from mlsh.contact.entry import Entry
 from mlsh.contact.files import Changes
@@ -132,3 +134,32 @@ def test_a_missing_ssh_folder_is_made_private_and_goes_again_when_undone(
     assert f"Include {folder}/mlsh_config\n" in (folder / "config").read_text()
     assert changes.undo() == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_swap_of_keys_that_is_killed_leaves_no_pub_beside_another_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """The kill is an exception out of os.replace, after which nothing is undone."""
+    key = tmp_path / "gpu"
+    pairs = {"old": "ssh-ed25519 AAAAold\n", "new": "ssh-ed25519 AAAAnew\n"}
+    for path, which in ((key, "old"), (owned.old_path(key), "old"), (owned.new_path(key), "new")):
+        path.write_text(which)
+        owned.public_path(path).write_text(pairs[which])
+    replace, left = os.replace, [steps]
+
+    def killed(source: Path, place: Path) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        replace(source, place)
+
+    changes = Changes()
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(os, "replace", killed)
+        rotate._swap(owned.new_path(key), key, changes)
+    which = key.read_text()
+    assert which == ("new" if steps else "old")
+    assert owned.public_of(key) == pairs[which].strip()
+    assert changes.undo() == []
+    assert (key.read_text(), owned.public_path(key).read_text()) == ("old", pairs["old"])
