@@ -300,16 +300,14 @@ class _Adding:
         runner = onbox.OverTransport(self._wish.name, greeted.transport)
         self._person.tell("writing the key on the box")
         try:
-            put = onbox.add(runner, key.public, may_mend=False)
+            put = write_key(runner, key.public, False, self.changes)
         except Unreachable as error:
             error.hint = f"its key may be in ~/.ssh/authorized_keys there, the line that ends with {key.public[-40:]}"
             raise
         except onbox.OpenHome as error:
             if not self._person.agrees(f"{error.what}. Take that right away from others (chmod go-w ~)?"):
                 raise
-            put = onbox.add(runner, key.public, may_mend=True)
-        if put.is_new or put.done:
-            self.changes.later(f"the key on {self._wish.name}", lambda: onbox.undo(runner, key.public, put.done))
+            put = write_key(runner, key.public, True, self.changes)
         return put.is_new
 
     def _write(self, final: Entry) -> None:
@@ -331,6 +329,14 @@ class _Adding:
                 "(AuthorizedKeysFile, PubkeyAuthentication)?",
             )
         raise failure
+
+
+def write_key(runner: onbox.Runner, public: str, may_mend: bool, changes: Changes) -> onbox.Authorized:
+    """Write a key on the box, and note how that is taken back. Raises as `onbox.add` does."""
+    put = onbox.add(runner, public, may_mend)
+    if put.is_new or put.done:
+        changes.later(f"the key on {runner.box}", lambda: onbox.undo(runner, public, put.done))
+    return put
 
 
 def write_entry(final: Entry, settings: Settings, changes: Changes) -> None:

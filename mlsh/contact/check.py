@@ -26,9 +26,8 @@ def gets_in(name: str, config: str | None, options: list[str], asks: bool, accep
     security key; never for a password of the box. `accepts`, with the option -v, is the fingerprint of the key that it
     has to be.
     """
-    own = ["-F", config] if config else []
     batch = [*_BY_KEY, "-o", "BatchMode=no"] if asks else ["-o", "BatchMode=yes"]
-    client = ["ssh", *own, "-S", "none", "-o", "ControlMaster=no", *batch, *options, *LIMITS, *NO_FORWARDINGS]
+    client = _client(config, [*batch, *options])
     word = f"mlsh-{secrets.token_hex(8)}"
     limit_s = _PROMPT_S if asks else 3.0 * CONNECT_TIMEOUT_S
     try:
@@ -39,6 +38,25 @@ def gets_in(name: str, config: str | None, options: list[str], asks: bool, accep
         return failure_of(name, ran.stderr)
     if word.encode() not in ran.stdout:
         return no_answer(name, Out(ran.returncode, ran.stdout, ran.stderr))
-    if accepts and not re.search(rb"Server accepts key: .* " + re.escape(accepts.encode()), ran.stderr):
+    if accepts and not _accepts(ran.stderr, accepts):
         return LoginRefused(name, "another key than the new one opened it", f"see which: ssh -v {name}")
     return None
+
+
+def knows(name: str, config: str | None, fingerprint: str) -> bool:
+    """Whether the box takes that key, even where its private half can't be used here without a passphrase."""
+    client = _client(config, ["-o", "BatchMode=yes", "-v"])
+    try:
+        ran = process.run(command(client, name, ["true"]), timeout_s=3.0 * CONNECT_TIMEOUT_S, own_session=True)
+    except process.TimedOut:
+        return False
+    return _accepts(ran.stderr, fingerprint)
+
+
+def _client(config: str | None, options: list[str]) -> list[str]:
+    own = ["-F", config] if config else []
+    return ["ssh", *own, "-S", "none", "-o", "ControlMaster=no", *options, *LIMITS, *NO_FORWARDINGS]
+
+
+def _accepts(said: bytes, fingerprint: str) -> bool:
+    return re.search(rb"Server accepts key: .* " + re.escape(fingerprint.encode()), said) is not None

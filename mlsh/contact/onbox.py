@@ -185,6 +185,7 @@ def _unfit(box: str, why: str, detail: str) -> BoxUnfit:
         "no-permission": (f"the key file can't be written: {detail}", "see on the box: ls -la ~/.ssh"),
         "not-yours": (f"{detail} belongs to somebody else", "ask who runs the box to add your key"),
         "not-a-file": (f"{detail} is no file", "see on the box: ls -la ~/.ssh"),
+        "busy": (f"something else is changing {detail} there", "try again when it is done"),
         "dangling": (f"{detail} is a link that leads nowhere", "see on the box: ls -la ~/.ssh"),
     }
     what, hint = words.get(why, (f"the key could not be written: {detail}", "see on the box: ls -la ~/.ssh"))

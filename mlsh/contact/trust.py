@@ -6,6 +6,7 @@ A box that was reinstalled has lost the key that opened it too: that is written 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +14,12 @@ from typing import Protocol
 import msgspec
 
 from mlsh.config import Settings
-from mlsh.contact import check, files, greeting, hostkeys, local, login, onbox, owned, reach, trusting
-from mlsh.contact.add import Person, undoing
+from mlsh.contact import check, files, greeting, hostkeys, keys, local, login, onbox, owned, reach, trusting
+from mlsh.contact.add import Person, undoing, write_key
 from mlsh.contact.files import Changes, why_not_writable
 from mlsh.contact.hostkeys import HostKey, Known
 from mlsh.contact.local import WhatIf
+from mlsh.contact.owned import Owned
 from mlsh.errors import ConfigError, LoginRefused, MlshError
 
 
@@ -91,18 +93,16 @@ def _trust(
         # That was asked for, and it stands, whatever comes of the rest.
         changes.keep()
     stage[0] = "checking with plain ssh"
-    failure = check.gets_in(name, settings.ssh_config, [], asks=False)
+    own = _own(name, settings)
+    failure = _why_not_in(name, settings, own, person)
     installed = False
-    public = _own_key(name, settings)
-    if isinstance(failure, LoginRefused) and public is not None and person.can_answer:
+    if isinstance(failure, LoginRefused) and own is not None and own.public is not None and person.can_answer:
         stage[0] = "writing its key there again"
-        person.tell("its host key is right; the key that opens it is gone there, and is written again")
+        person.tell("its host key is right, and no key opens it: its own is written there again, unless it is there")
         login.log_in(greeted, person)
         runner = onbox.OverTransport(name, greeted.transport)
-        put = onbox.add(runner, public, may_mend=False)
-        changes.later(f"the key on {name}", lambda: onbox.undo(runner, public, put.done))
-        failure = check.gets_in(name, settings.ssh_config, [], asks=False)
-        installed = put.is_new
+        installed = write_key(runner, own.public, False, changes).is_new
+        failure = _why_not_in(name, settings, own, person)
         if failure is not None:
             raise failure
     return Trusted(
@@ -115,11 +115,31 @@ def _trust(
     )
 
 
-def _own_key(name: str, settings: Settings) -> str | None:
-    """The public key of a box that mlsh added; None for others."""
+def _own(name: str, settings: Settings) -> Owned | None:
+    """The entry of a box that mlsh added; None for others."""
     with contextlib.suppress(MlshError):
-        return owned.find(name, settings).public
+        return owned.find(name, settings)
     return None
+
+
+def _why_not_in(name: str, settings: Settings, own: Owned | None, person: Judge) -> MlshError | None:
+    """Why no key opens the box; None where one does, or would once its passphrase is typed.
+
+    Raises LoginRefused where the box knows its key, and wants more than that.
+    """
+    failure = check.gets_in(name, settings.ssh_config, [], asks=False)
+    if not isinstance(failure, LoginRefused) or own is None or own.public is None:
+        return failure
+    if not check.knows(name, settings.ssh_config, HostKey(*own.public.split()[:2]).fingerprint):
+        return failure
+    if keys.is_locked(Path(os.path.expanduser(own.identity))):
+        person.tell(
+            f"its key is there, and has a passphrase; an agent saves you typing it each time: ssh-add {own.identity}"
+        )
+        return None
+    raise LoginRefused(
+        name, "its key is known there, and does not get in by itself: the box wants more", f"see: ssh -v {name}"
+    )
 
 
 def _write(name: str, key: HostKey, before: Known, said: local.Said, changes: Changes) -> None:

@@ -252,3 +252,29 @@ def test_a_rotation_killed_between_key_and_pub_locks_nobody_out(box: NamespaceBo
     laptop.run("box", "rotate-key", "new")
     assert authorized(box) == key.with_name("new.pub").read_text()
     assert laptop.ssh("new", "echo in").stdout == "in\n"
+
+
+def test_trust_leaves_a_key_with_a_passphrase_that_is_there(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box)
+    key = laptop.home / ".ssh/mlsh/new"
+    laptop.command("ssh-keygen", "-q", "-p", "-P", "", "-N", "open sesame", "-f", str(key))
+    there = authorized(box)
+    words = ("box", "trust", "new", "--password-stdin", "--json")
+    said = laptop.run(*words, input="hunter2\n")
+    assert authorized(box) == there
+    assert "has a passphrase" in said.stderr
+    assert (json.loads(said.stdout)["opens"], json.loads(said.stdout)["key_installed"]) == (True, False)
+    # And one that is gone is written there again, and stays.
+    box.path("~/.ssh/authorized_keys").unlink()
+    again = json.loads(laptop.run(*words, input="hunter2\n").stdout)
+    assert (again["opens"], again["key_installed"]) == (True, True)
+    assert authorized(box) == there
+
+
+def test_trust_leaves_a_key_that_the_box_refuses(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box)
+    there = authorized(box)
+    box.sshd_option("AuthorizedKeysFile /etc/ssh/keys/%u")
+    said = laptop.run("box", "trust", "new", "--password-stdin", input="hunter2\n", check=False)
+    assert said.returncode == 77
+    assert authorized(box) == there

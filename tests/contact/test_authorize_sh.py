@@ -1,6 +1,8 @@
 """authorize.sh under the shells that boxes have: whose keys it would lose, and what it leaves. No box is needed."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,9 +26,9 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def call(home: Path, *words: str, missing: str = "") -> str:
-    """What it answers, without its nonce."""
+    """What it answers, without its nonce. Programs in `bin` beside the home come first."""
     argv = (home.parent / "shell").read_text().split("\n")
-    env = {"HOME": f"{home}{missing}", "PATH": os.environ["PATH"]}
+    env = {"HOME": f"{home}{missing}", "PATH": f"{home.parent}/bin:{os.environ['PATH']}"}
     ran = subprocess.run(
         [*argv, "-s", "--", "N", *words], input=SCRIPT.read_bytes(), capture_output=True, env=env, check=False
     )
@@ -34,6 +36,14 @@ def call(home: Path, *words: str, missing: str = "") -> str:
     (line,) = [line for line in ran.stdout.decode().splitlines() if line]
     assert line.startswith("N ")
     return line[2:].strip()
+
+
+def stub(home: Path, name: str, text: str) -> None:
+    """Have another program under that name."""
+    program = home.parent / "bin" / name
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
 
 
 def keys(home: Path) -> Path:
@@ -118,3 +128,56 @@ def test_what_is_no_file_or_leads_nowhere_is_told(home: Path) -> None:
     keys(home).unlink()
     keys(home).mkdir()
     assert call(home, "add", KEY, "no").startswith("fail not-a-file")
+
+
+def test_undo_leaves_a_key_that_was_there_before(home: Path) -> None:
+    keys(home).parent.mkdir(mode=0o700)
+    keys(home).write_text(f"no-pty {KEY}\n")
+    keys(home).chmod(0o664)
+    assert call(home, "add", KEY, "no").split() == ["there", "keys=664"]
+    assert keys(home).stat().st_mode & 0o777 == 0o644
+    assert call(home, "undo", KEY, "keys=664") == "undone"
+    assert call(home, "undo", KEY) == "undone"
+    assert keys(home).read_text() == f"no-pty {KEY}\n"
+    assert keys(home).stat().st_mode & 0o777 == 0o664
+
+
+def test_undo_keeps_what_others_wrote_meanwhile(home: Path) -> None:
+    keys(home).parent.mkdir(mode=0o700)
+    keys(home).write_text(f"{OLD}\n")
+    done = call(home, "add", KEY, "no").split()[1:]
+    # As long as what was there: the size alone tells nothing.
+    keys(home).write_text(keys(home).read_text().replace(OLD, OLD[:-1]) + "b")
+    assert call(home, "undo", KEY, *done) == "undone"
+    assert keys(home).read_text() == f"{OLD[:-1]}\nb\n"
+
+
+def test_a_full_disk_that_awk_does_not_tell_of_loses_no_key(home: Path) -> None:
+    """A stub for awk: that of busybox ends with 0 when the disk is full."""
+    keys(home).parent.mkdir(mode=0o700)
+    text = f"ssh-rsa AAAAold bob\n{KEY}\nssh-rsa AAAAnew eve"
+    keys(home).write_text(text)
+    awk = shutil.which("awk")
+    stub(home, "awk", f'case $* in *END*) exec {awk} "$@" ;; esac; {awk} "$@" | head -c 12')
+    for words in (["drop", KEY], ["undo", KEY, "size=3"]):
+        assert "is the disk full?" in call(home, *words)
+        assert keys(home).read_text() == text
+        assert os.listdir(keys(home).parent) == ["authorized_keys"]
+    (home.parent / "bin/awk").unlink()
+    assert call(home, "drop", KEY) == "dropped"
+    assert keys(home).read_text() == "ssh-rsa AAAAold bob\nssh-rsa AAAAnew eve\n"
+
+
+def test_two_never_rewrite_it_at_once(home: Path) -> None:
+    keys(home).parent.mkdir(mode=0o700)
+    keys(home).write_text(f"{KEY}\n")
+    stub(home, "sleep", f"echo >>{home.parent}/slept")
+    folder = os.open(keys(home).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        assert call(home, "drop", KEY).startswith("fail busy")
+    finally:
+        os.close(folder)
+    assert (home.parent / "slept").read_text().count("\n") == 9
+    assert keys(home).read_text() == f"{KEY}\n"
+    assert call(home, "drop", KEY) == "dropped"

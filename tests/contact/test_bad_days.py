@@ -204,6 +204,18 @@ def test_what_plain_ssh_refuses_in_the_end_is_undone_on_both_sides(box: Namespac
     assert tree(box.path("~")) == there
 
 
+def test_a_key_that_was_there_before_stays_when_it_is_not_accepted(box: NamespaceBox, laptop: Laptop) -> None:
+    key = laptop.home / "work"
+    laptop.command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    box.sshd_option("AuthorizedKeysFile /etc/ssh/keys/%u")
+    box.write("~/.ssh/authorized_keys", f"no-pty {key.with_suffix('.pub').read_text()}", 0o664)
+    there = tree(box.path("~"))
+    said = add(laptop, box, "--key", str(key), check=False)
+    assert said.returncode == 71
+    assert "what was done is undone" in said.stderr
+    assert tree(box.path("~")) == there
+
+
 # The way there
 
 

@@ -74,6 +74,9 @@ settle() {
     if command -v restorecon >/dev/null 2>&1; then restorecon -- "$dir" "$real" >/dev/null 2>&1; fi
 }
 
+# is_whole SIZE: what was written aside has that size. Not every awk and head tells of a full disk.
+is_whole() { [ "$(size_of "$aside")" = "$1" ] || give_up "it could not be written whole: is the disk full?"; }
+
 size_of() { wc -c <"$1" | tr -d ' '; }
 
 find_file() {
@@ -85,10 +88,18 @@ find_file() {
     blob=${blob%% *}
 }
 
+# lock: one at a time. Where the folder can't be locked at all, flock complains, and it goes on without.
 lock() {
-    if command -v flock >/dev/null 2>&1 && [ -d "$dir" ]; then
-        exec 9<"$dir" && flock -w 10 9
-    fi
+    command -v flock >/dev/null 2>&1 && [ -d "$dir" ] || return 0
+    exec 9<"$dir"
+    tries=0
+    # Not -w: flock of busybox has none. While another holds it, -n says nothing.
+    until complaint=$(flock -n 9 2>&1); do
+        [ -z "$complaint" ] || return 0
+        tries=$((tries + 1))
+        [ "$tries" -lt 10 ] || refuse busy "$file"
+        sleep 1
+    done
 }
 
 add() {
@@ -137,9 +148,15 @@ $key"; fi
 
 # rewrite: the file without the lines that hold the key; comments stay.
 rewrite() {
+    size=$(size_of "$real")
+    # awk ends every line that it writes.
+    [ -z "$(tail -c 1 -- "$real")" ] || size=$((size + 1))
+    gone=$(awk -v blob="$blob" '!/^[ \t]*#/ && index($0, blob) { n += length($0) + 1 } END { print n + 0 }' "$real") ||
+        give_up "awk: $real"
     new_aside
     try cp -p -- "$real" "$aside"
     complaint=$(awk -v blob="$blob" '/^[ \t]*#/ || !index($0, blob)' "$real" 2>&1 >"$aside") || give_up "$complaint"
+    is_whole $((size - gone))
     settle
 }
 
@@ -168,24 +185,34 @@ take_back() {
     done
 }
 
+# is_last: whether what follows the old end is our line alone.
+is_last() {
+    rest=$(tail -c "+$((old + 1))" -- "$real")
+    case $rest in "$key" | "
+$key") return 0 ;; esac
+    return 1
+}
+
 undo() {
     find_file
     lock
-    if [ -e "$real" ] && holds "$real"; then
-        made='' old=''
-        for word in "$@"; do
-            case $word in
-                file) made=yes ;;
-                size=*) old=${word#size=} ;;
-            esac
-        done
+    made='' old=''
+    for word in "$@"; do
+        case $word in
+            file) made=yes ;;
+            size=*) old=${word#size=} ;;
+        esac
+    done
+    # Without these words the key was there before: then only modes are taken back.
+    if [ -n "$made$old" ] && [ -e "$real" ] && holds "$real"; then
         now=$(size_of "$real")
         if [ -n "$made" ] && [ "$now" = $((${#key} + 1)) ]; then
             try rm -f -- "$real"
-        elif [ -n "$old" ] && [ "$now" -le $((old + ${#key} + 2)) ]; then
+        elif [ -n "$old" ] && is_last; then
             new_aside
             try cp -p -- "$real" "$aside"
             complaint=$( { head -c "$old" -- "$real" >"$aside"; } 2>&1) || give_up "$complaint"
+            is_whole "$old"
             settle
         else
             rewrite
