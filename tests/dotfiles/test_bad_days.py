@@ -181,6 +181,64 @@ def test_one_file_that_can_t_be_replaced_leaves_all_as_it_was(
     assert tree(home) == before
 
 
+@pytest.mark.parametrize("verb", ["push", "remove"])
+def test_a_file_that_can_t_be_copied_aside_is_not_replaced(
+    local: Reached, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """As in a home without hard links whose disk is full. The tools stand for that."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "ln").write_text("#!/bin/sh\nexit 1\n")
+    cut = (
+        'for last; do :; done; case $last in *was.*) head -c 3 "$3" >"$last"\n'
+        'echo "cp: No space left on device" >&2; exit 1 ;; esac\n'
+    )
+    (tools / "cp").write_text(f'#!/bin/sh\n{cut}exec /bin/cp "$@"\n')
+    # A later step fails too, so that all is taken back in any case.
+    (tools / "mv").write_text(
+        '#!/bin/sh\nfor last; do :; done; case $*-$last in *mlsh-new*/.zshrc) exit 1 ;; esac\nexec /bin/mv "$@"\n'
+    )
+    for path in tools.iterdir():
+        path.chmod(0o755)
+    for name in (".bashrc", ".tmux.conf", ".zshrc"):
+        (home / name).write_text("# a text of the person's\n")
+    before = tree(home)
+    if verb == "remove":
+        pushed(local, small())
+        before = tree(home)
+        plan = push.plan_removal(local)
+    else:
+        plan = push.plan(local, small())
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    with pytest.raises(MlshError, match="nothing was changed"):
+        push.apply(local, plan)
+    assert tree(home) == before
+
+
+def test_a_text_that_can_t_be_put_back_is_kept_and_named(
+    local: Reached, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tool stands for a file system that turns read-only, and back."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "mv").write_text(
+        "#!/bin/sh\nfor last; do :; done; case $last in */.zshrc) exit 1 ;; esac\n"
+        'case $* in *was.*/.bashrc) exit 1 ;; esac\nexec /bin/mv "$@"\n'
+    )
+    (tools / "mv").chmod(0o755)
+    for name in (".bashrc", ".zshrc"):
+        (home / name).write_text("# a text of the person's\n")
+    plan = push.plan(local, small())
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    with pytest.raises(
+        MlshError, match=r"\.bashrc could not be put back, and is kept in .*/\.mlsh-dotfiles-kept\."
+    ) as told:
+        push.apply(local, plan)
+    assert "nothing was changed" not in told.value.what
+    (kept,) = home.glob(".mlsh-dotfiles-kept.*")
+    assert "# a text of the person's\n" in [path.read_text() for path in kept.glob("was.*")]
+
+
 # On real boxes
 
 

@@ -141,6 +141,7 @@ trap '' HUP INT PIPE TERM
 # What has been done up to the step $1 is taken back: one file that can't be replaced (chattr +i, say) leaves all as it was.
 take_back() { # STEP PATH MESSAGE
 	upto=$1
+	lost=
 	n=0
 	while IFS=$tab read -r word text mode sum path; do
 		n=$((n + 1))
@@ -148,10 +149,25 @@ take_back() { # STEP PATH MESSAGE
 		[ "$word" != del ] || path=$mode sum=$text
 		case $word-$sum in
 		put--) rm -f -- "$path" ;;
-		put-* | del-*) [ ! -f "$stage/was.$n" ] || mv -f -- "$stage/was.$n" "$path" ;;
+		put-* | del-*) [ ! -f "$stage/was.$n" ] || mv -f -- "$stage/was.$n" "$path" 2>/dev/null || lost="$lost $path" ;;
 		esac
 	done <"$stage/todo"
+	[ -z "$lost" ] || refuse no-write "$2 can't be written: ${3##*: }; what was in$lost could not be put back, and is kept in $(save_stage)"
 	why_not "$2" "$3"
+}
+
+# Texts that could not be put back outlive this run, and the next one, which removes what is called `.mlsh-dotfiles.*`.
+save_stage() {
+	trap - EXIT
+	mv -- "$stage" "$home/.mlsh-dotfiles-kept.$$" 2>/dev/null && stage=$home/.mlsh-dotfiles-kept.$$
+	printf '%s\n' "$stage"
+}
+
+keep_was() { # STEP SUM PATH: so that it can be taken back; where it can't be kept, nothing is replaced
+	why=$({ ln -- "$3" "$stage/was.$1" 2>/dev/null || cp -p -- "$3" "$stage/was.$1"; } 2>&1) &&
+		{ [ -h "$stage/was.$1" ] || same "$2" "$stage/was.$1"; } && return 0
+	rm -f -- "$stage/was.$1"
+	take_back "$1" "$3" "${why:-it could not be copied aside}"
 }
 
 n=0
@@ -159,11 +175,11 @@ while IFS=$tab read -r word text mode sum path; do
 	n=$((n + 1))
 	case $word in
 	put)
-		[ "$sum" = - ] || ln -- "$path" "$stage/was.$n" 2>/dev/null || cp -p -- "$path" "$stage/was.$n" 2>/dev/null
+		[ "$sum" = - ] || keep_was "$n" "$sum" "$path"
 		why=$(mv -f -- "$path.mlsh-new" "$path" 2>&1) || take_back "$n" "$path" "$why"
 		;;
 	del)
-		ln -- "$mode" "$stage/was.$n" 2>/dev/null || cp -p -- "$mode" "$stage/was.$n" 2>/dev/null
+		keep_was "$n" "$text" "$mode"
 		why=$(rm -f -- "$mode" 2>&1) || take_back "$n" "$mode" "$why"
 		;;
 	rmdir) rmdir -- "$text" 2>/dev/null ;;
