@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def command(what: str | None, box: str | None, copy: Path | None, force: bool) -
     \b
       mlsh edit gpu1:train/config.yaml
       mlsh edit .bashrc --on gpu1
-      mlsh edit --save ~/.local/state/mlsh/edits/edit-x1/config.yaml
+      mlsh edit --save ~/.local/state/mlsh/edits/edit-x1/copy/config.yaml
 
     An editor with windows must wait: EDITOR='code --wait'.
     """
@@ -79,9 +80,16 @@ def _edit(box: Box, path: str) -> None:
         say(f"{box.name}: {path} is new")
     elif not remote.can_write:
         say(f"{box.name}: {path} is read-only; what you change stays on this machine")
-    code = editor.edit(copy)
+    code, at_once = editor.edit(copy)
     after = _load(copy, remote)
     if after is None:
+        if at_once and code == 0:
+            say(
+                f"nothing was changed, but the editor ended at once: if its window is still open, save there, then: "
+                f"mlsh edit --save {shlex.quote(str(copy))}"
+            )
+            say("an editor with windows must wait, such as EDITOR='code --wait'")
+            return
         say("nothing was changed")
         editing.forget(copy)
         if code != 0:

@@ -164,7 +164,7 @@ def _write_in_editor(name: str, describe: str, tags: Sequence[str], sheet: str) 
     title = ", ".join(dict.fromkeys([*tags, name]))
     begin = before + ("\n" if before else "")
     draft = f"{begin}% {title}\n\n# {describe or 'What it does'}\n; mlsh: name {name}\n\n"
-    _edit(path, before, draft, draft.count("\n"), name)
+    _edit(path, before, draft, draft.count("\n"), name, is_stub=True)
 
 
 @click.command(context_settings=_HELP, short_help="Make a recipe of what you typed last.")
@@ -301,8 +301,12 @@ def _own(found: Found) -> Recipe:
     return msgspec.structs.replace(found.recipe, tags=", ".join(dict.fromkeys([*tags, found.recipe.name])))
 
 
-def _edit(path: Path, before: str, draft: str, line: int, name: str) -> None:
-    """Have a draft edited, and then in the file's place. Raises what says why it is not; the draft is kept then."""
+def _edit(path: Path, before: str, draft: str, line: int, name: str, *, is_stub: bool = False) -> None:
+    """Have a draft edited, and then in the file's place. Raises what says why it is not; the draft is kept then.
+
+    `is_stub`: as it is, the draft is no recipe; one that nobody changed is not written.
+    """
+    import shutil
     import tempfile
 
     from mlsh.cli import editor
@@ -316,7 +320,7 @@ def _edit(path: Path, before: str, draft: str, line: int, name: str) -> None:
     copy = folder / path.name
     copy.write_text(draft)
     while True:
-        code = editor.edit(copy, line)
+        code, at_once = editor.edit(copy, line)
         if code != 0:
             raise MlshError(f"the editor ended with {code}; {path} is as it was", f"what you wrote is kept: {copy}")
         after = read_text(copy)
@@ -326,7 +330,14 @@ def _edit(path: Path, before: str, draft: str, line: int, name: str) -> None:
         if not problems or not os.isatty(0) or not click.confirm("Edit it again?", default=True, err=True):
             break
         line = problems[0].line
-    if after in {before, draft} and draft == before:
+    if after == before or (after == draft and is_stub):
+        if at_once:
+            say(
+                f"{path} is as it was, and the editor ended at once: if its window is still open, what you write there "
+                f"is in {copy} only"
+            )
+            say("an editor with windows must wait, such as EDITOR='code --wait'")
+            return
         say("nothing was changed")
     else:
         with keeping.alone():
@@ -341,5 +352,5 @@ def _edit(path: Path, before: str, draft: str, line: int, name: str) -> None:
                 ) from error
         _agree(name)
         say(f"written: {path}")
-    copy.unlink()
-    folder.rmdir()
+    # With what the editor left there: a backup, say.
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,7 @@
 """A file of a box, brought here to be edited, and saved back as it was meant to be: whole, and over nothing unseen.
 
-Both copies stay here until the box has the new one: what was read (`.mlsh-before`) and what you wrote.
+Both copies stay here until the box has the new one: what was read (`.mlsh-before`) and, in a folder of its own beside
+it, what you wrote: a file may be called as ours are.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Remote(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What a copy on this machine is a copy of; it lies beside it."""
+    """What a copy on this machine is a copy of; it lies beside the copy's folder."""
 
     box: str
     path: str
@@ -146,35 +147,42 @@ def keep(box: str, remote: Remote) -> Path:
     name = remote.path.rpartition("/")[2]
     # A name may be longer than this file system takes, or have what an editor takes for its own.
     name = "".join(char if char.isprintable() and char != "/" else "_" for char in name)[-100:].lstrip("-+") or "file"
-    for path, data in ((place / name, remote.data), (place / ".mlsh-before", remote.data)):
+    copy = place / "copy" / name
+    copy.parent.mkdir(mode=0o700)
+    for path, data in ((copy, remote.data), (place / ".mlsh-before", remote.data)):
         path.write_bytes(data)
         path.chmod(0o600)
     about = Kept(box, remote.path, remote.before, name)
     (place / ".mlsh-edit.json").write_bytes(msgspec.json.encode(about))
-    return place / name
+    return copy
 
 
 def about(copy: Path) -> Kept:
     """What a copy is a copy of. Raises NotFound."""
     try:
-        return msgspec.json.decode((copy.parent / ".mlsh-edit.json").read_bytes(), type=Kept)
+        return msgspec.json.decode((copy.parent.parent / ".mlsh-edit.json").read_bytes(), type=Kept)
     except (OSError, msgspec.DecodeError):
-        raise NotFound(f"{copy} is no copy that mlsh edit made", f"those that there are: ls {folder()}/*/") from None
+        raise NotFound(
+            f"{copy} is no copy that mlsh edit made", f"those that there are: ls {folder()}/*/copy"
+        ) from None
 
 
 def load(copy: Path) -> bytes:
     """The bytes of a copy as the editor left them. Raises NotFound where it took the file away."""
     try:
         if not stat.S_ISREG(os.stat(copy).st_mode):
-            raise NotFound(f"{copy} is no plain file any more", f"what was read is kept: {copy.parent}/.mlsh-before")
+            raise NotFound(
+                f"{copy} is no plain file any more", f"what was read is kept: {copy.parent.parent}/.mlsh-before"
+            )
         return copy.read_bytes()
     except OSError as error:
         raise NotFound(
-            f"{copy}: {(error.strerror or '').lower()}", f"what was read is kept: {copy.parent}/.mlsh-before"
+            f"{copy}: {(error.strerror or '').lower()}", f"what was read is kept: {copy.parent.parent}/.mlsh-before"
         ) from error
 
 
 def forget(copy: Path) -> None:
     """Remove a copy that is saved, and what editors left beside it."""
-    if copy.parent.parent == folder():
-        shutil.rmtree(copy.parent, ignore_errors=True)
+    place = copy.parent.parent
+    if place.parent == folder():
+        shutil.rmtree(place, ignore_errors=True)

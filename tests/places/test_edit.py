@@ -45,7 +45,7 @@ def edit(laptop: Laptop, what: str, types: str, *words: str, code: int = 0, chec
 
 def kept(laptop: Laptop) -> list[Path]:
     """The copies that are on the laptop."""
-    return sorted((laptop.home / ".local/state/mlsh/edits").glob("*/[!.]*"))
+    return sorted((laptop.home / ".local/state/mlsh/edits").glob("*/copy/*"))
 
 
 def named(said: str) -> Path:
@@ -71,10 +71,31 @@ def test_a_file_is_saved_back_with_its_mode_and_behind_its_link(ada: Laptop, gpu
 def test_nothing_is_written_where_nothing_was_changed(ada: Laptop, gpu1: Box) -> None:
     gpu1.write("~/a", "same")
     before = gpu1.path("~/a").stat()
+    ada.env["EDITOR"] += " --wait"
     assert "nothing was changed" in edit(ada, "gpu1:a", "")
     assert "nothing was changed" in edit(ada, "gpu1:a", "same")
     assert gpu1.path("~/a").stat().st_ino == before.st_ino
     assert kept(ada) == []
+
+
+def test_a_window_that_is_still_open_keeps_its_file(ada: Laptop, gpu1: Box) -> None:
+    gpu1.write("~/a b", "old")
+    said = edit(ada, "gpu1:a b", "")
+    assert "nothing was changed, but the editor ended at once" in said
+    (copy,) = kept(ada)
+    copy.write_text("written in the window")
+    (words,) = re.findall("mlsh (edit --save .*)", said)
+    assert "saved" in ada.run(*shlex.split(words)).stderr
+    assert gpu1.path("~/a b").read_text() == "written in the window"
+    assert kept(ada) == []
+
+
+@pytest.mark.parametrize("name", [".mlsh-edit.json", ".mlsh-before"])
+def test_a_file_that_is_called_as_ours_are_is_edited_like_any(ada: Laptop, gpu1: Box, name: str) -> None:
+    gpu1.write(f"~/{name}", "theirs\n")
+    ada.env["EDITOR"] = "sh -c 'echo mine >>\"$0\"'"
+    ada.run("edit", f"gpu1:{name}")
+    assert gpu1.path(f"~/{name}").read_text() == "theirs\nmine\n"
 
 
 @pytest.mark.parametrize("path", ["-rf it's $(id)", "a\nb:*ü"])
@@ -107,7 +128,7 @@ def test_a_change_by_somebody_else_is_noticed_and_both_texts_are_there(ada: Lapt
     assert gpu1.path("~/shared").read_text() == "theirs"
     copy = named(said)
     assert copy.read_text() == "mine"
-    assert (copy.parent / ".mlsh-before").read_text() == "first"
+    assert (copy.parent.parent / ".mlsh-before").read_text() == "first"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert ada.run("edit", "--save", str(copy), check=False).returncode == 75
     assert "saved" in ada.run("edit", "--save", str(copy), "--force").stderr

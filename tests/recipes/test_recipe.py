@@ -387,6 +387,36 @@ def test_editing_a_recipe_of_the_book_gives_you_your_own(laptop: Laptop, mine: P
     assert "nothing was changed" in same.stderr
 
 
+def test_an_editor_that_leaves_a_backup_is_fine(laptop: Laptop, mine: Path, editor: Path) -> None:
+    editor.write_text(EDITOR.replace("sed -i", "sed -i~"))
+    laptop.run("recipe", "add", "x", "echo x")
+    temporary = laptop.home / "tmp"
+    temporary.mkdir()
+    said = laptop.run("recipe", "edit", "x", env={"EDITS": "s/echo x/echo y/", "TMPDIR": str(temporary)})
+    assert "written" in said.stderr
+    assert os.listdir(temporary) == []
+
+
+def test_a_draft_that_nobody_changed_is_not_written(laptop: Laptop, mine: Path, editor: Path) -> None:
+    assert "nothing was changed" in laptop.run("recipe", "add", "y", env={"EDITS": ""}).stderr
+    assert os.listdir(mine) == []
+    laptop.run("recipe", "add", "x", "echo x")
+    before = (mine / "mine.cheat").read_text()
+    assert "nothing was changed" in laptop.run("recipe", "add", "y", env={"EDITS": ""}).stderr
+    assert (mine / "mine.cheat").read_text() == before
+    # With a command it is one.
+    laptop.run("recipe", "add", "y", env={"EDITS": "$s/$/echo y/"})
+    assert laptop.run("recipe", "run", "y").stdout == "y\n"
+
+
+def test_a_draft_in_a_window_that_is_still_open_is_kept(laptop: Laptop, mine: Path, editor: Path) -> None:
+    laptop.env["EDITOR"] = laptop.env["EDITOR"].removesuffix(" --wait")
+    said = laptop.run("recipe", "add", "y", env={"EDITS": ""}).stderr
+    (copy,) = re.findall("is in (/.*) only", said)
+    assert "name y" in Path(copy).read_text()
+    assert os.listdir(mine) == []
+
+
 def test_an_editor_that_fails_loses_nothing(laptop: Laptop, mine: Path, editor: Path) -> None:
     laptop.run("recipe", "add", "x", "echo x")
     before = (mine / "mine.cheat").read_text()
