@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 import click
 
 from mlsh.cli.options import common
+from mlsh.cli.parts import group_of
 
 _PARTS = {
     "run": ("mlsh.cli.bisect_run", "Find the commit that broke it, by running a command at commits."),
@@ -26,37 +24,11 @@ _PARTS = {
     "replay": ("mlsh.cli.bisect_hand", "Take over what `git bisect log` printed."),
     "reset": ("mlsh.cli.bisect_hand", "End what a bisection left running, and forget where it stood."),
 }
-_NAMES = {"next": "next_"}
-
-
-class _Parts(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(_PARTS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _PARTS:
-            return None
-        found = getattr(importlib.import_module(_PARTS[cmd_name][0]), _NAMES.get(cmd_name, cmd_name))
-        assert isinstance(found, click.Command)  # noqa: S101
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(part, help_) for part, (_, help_) in _PARTS.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
-        found = [CompletionItem(part, help=help_) for part, (_, help_) in _PARTS.items() if part.startswith(incomplete)]
-        return found or list(click.Command.shell_complete(self, ctx, incomplete))
 
 
 @click.group(
     "bisect",
-    cls=_Parts,
+    cls=group_of(_PARTS),
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

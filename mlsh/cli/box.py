@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 import click
 
 from mlsh.cli.options import common
+from mlsh.cli.parts import group_of
 
 _PARTS = {
     "add": ("mlsh.cli.box_add", "Make a machine a box: by password once, by a key from then on."),
@@ -20,37 +18,11 @@ _PARTS = {
     "rename": ("mlsh.cli.box_rename", "Give a box that mlsh added another name."),
     "remove": ("mlsh.cli.box_remove", "Forget a box that mlsh added, and take its key away."),
 }
-_NAMES = {"list": "list_", "rotate-key": "rotate_key"}
-
-
-class _Parts(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(_PARTS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _PARTS:
-            return None
-        found = getattr(importlib.import_module(_PARTS[cmd_name][0]), _NAMES.get(cmd_name, cmd_name))
-        assert isinstance(found, click.Command)  # noqa: S101
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(part, help_) for part, (_, help_) in _PARTS.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
-        found = [CompletionItem(part, help=help_) for part, (_, help_) in _PARTS.items() if part.startswith(incomplete)]
-        return found or list(click.Command.shell_complete(self, ctx, incomplete))
 
 
 @click.group(
     "box",
-    cls=_Parts,
+    cls=group_of(_PARTS),
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
