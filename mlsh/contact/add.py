@@ -26,7 +26,7 @@ from mlsh.contact.keys import Key
 from mlsh.contact.local import Local, WhatIf
 from mlsh.contact.login import Answers
 from mlsh.contact.target import Target, check_new_name
-from mlsh.errors import BoxUnfit, ConfigError, LoginRefused, MlshError, Unreachable
+from mlsh.errors import BoxUnfit, ConfigError, LoginRefused, MlshError
 
 T = TypeVar("T")
 
@@ -300,14 +300,11 @@ class _Adding:
         runner = onbox.OverTransport(self._wish.name, greeted.transport)
         self._person.tell("writing the key on the box")
         try:
-            put = write_key(runner, key.public, False, self.changes)
-        except Unreachable as error:
-            error.hint = f"its key may be in ~/.ssh/authorized_keys there, the line that ends with {key.public[-40:]}"
-            raise
+            put = write_key(runner, key.public, False, self.changes, key.identity)
         except onbox.OpenHome as error:
             if not self._person.agrees(f"{error.what}. Take that right away from others (chmod go-w ~)?"):
                 raise
-            put = write_key(runner, key.public, True, self.changes)
+            put = write_key(runner, key.public, True, self.changes, key.identity)
         return put.is_new
 
     def _write(self, final: Entry) -> None:
@@ -331,12 +328,26 @@ class _Adding:
         raise failure
 
 
-def write_key(runner: onbox.Runner, public: str, may_mend: bool, changes: Changes) -> onbox.Authorized:
-    """Write a key on the box, and note how that is taken back. Raises as `onbox.add` does."""
-    put = onbox.add(runner, public, may_mend)
+def write_key(runner: onbox.Runner, public: str, may_mend: bool, changes: Changes, private: str) -> onbox.Authorized:
+    """Write a key on the box, and note how that is taken back. Raises as `onbox.add` does.
+
+    Where no answer comes, what was done here so far is kept: the box may let that key in from now on.
+    """
+    try:
+        put = onbox.add(runner, public, may_mend)
+    except BaseException as error:
+        if not onbox.is_unchanged(error):
+            changes.keep()
+            what = f"the key on {runner.box}, the line of ~/.ssh/authorized_keys that has ...{public.split()[1][-16:]}"
+            changes.later(what, lambda: _say_kept(private))
+        raise
     if put.is_new or put.done:
         changes.later(f"the key on {runner.box}", lambda: onbox.undo(runner, public, put.done))
     return put
+
+
+def _say_kept(private: str) -> None:
+    raise MlshError(f"no answer came, so it may be there or come yet; its private half is kept: {private}")
 
 
 def write_entry(final: Entry, settings: Settings, changes: Changes) -> None:

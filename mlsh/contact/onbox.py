@@ -120,6 +120,13 @@ def add(runner: Runner, key: str, may_mend: bool) -> Authorized:
     return Authorized(word == "added", rest)
 
 
+def is_unchanged(error: BaseException) -> bool:
+    """Whether an error of `add` is the box's own word that it is as it was. Otherwise `add` may still be at work."""
+    if isinstance(error, BoxUnfit) and (isinstance(error, OpenHome) or error.kind.startswith("keys-")):
+        return True
+    return isinstance(error, BoxError) and error.is_early
+
+
 def drop(runner: Runner, key: str) -> bool:
     """Take a public key away. Returns whether it was there."""
     return _call(runner, "drop", key)[0] == "dropped"
@@ -139,7 +146,10 @@ def _call(runner: Runner, what: str, key: str, *more: str) -> tuple[str, str]:
             if word == "fail":
                 raise _unfit(runner.box, *rest.partition(" ")[::2])
             return word, rest
-    raise no_answer(runner.box, ran)
+    error = no_answer(runner.box, ran)
+    # A shell that ended by itself never came to the script; one that was killed, or hung up on, may have.
+    error.is_early = 0 <= ran.code < 128
+    raise error
 
 
 def no_answer(box: str, ran: Out) -> BoxError:

@@ -101,7 +101,7 @@ def _trust(
         person.tell("its host key is right, and no key opens it: its own is written there again, unless it is there")
         login.log_in(greeted, person)
         runner = onbox.OverTransport(name, greeted.transport)
-        installed = write_key(runner, own.public, False, changes).is_new
+        installed = write_key(runner, own.public, False, changes, own.identity).is_new
         failure = _why_not_in(name, settings, own, person)
         if failure is not None:
             raise failure

@@ -196,3 +196,24 @@ def test_a_kill_in_the_middle_leaves_nothing(box: NamespaceBox, laptop: Laptop) 
     terminal.close()
     wait_for(lambda: tree(laptop.home) == before, 20, "the laptop as it was")
     assert tree(box.path("~")) == there
+
+
+def test_a_key_that_a_slow_box_takes_late_is_not_lost_here(fresh_box: NamespaceBox, laptop: Laptop) -> None:
+    fresh_box.write("~/.bashrc", "touch /tmp/began; until [ -e /tmp/go ]; do sleep 0.1; done\n")
+    said_before = fingerprint(laptop, fresh_box)
+    words = ("box", "add", "new", f"alice@{fresh_box.host}", "--no-passphrase", "--fingerprint", said_before)
+    terminal = OwnTerminal(laptop, *words)
+    terminal.shows("assword: ")
+    terminal.type("hunter2\n")
+    wait_for(fresh_box.path("/tmp/began").exists, 20, "the box at work")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.ends() != 0
+    assert b"it may be there or come yet" in terminal.seen
+    assert b"is undone" not in terminal.seen
+    terminal.close()
+    fresh_box.path("/tmp/go").touch()
+    keys = fresh_box.path("~/.ssh/authorized_keys")
+    wait_for(lambda: keys.exists() and keys.read_text() != "", 20, "the key on the box")
+    assert keys.read_text() == (laptop.home / ".ssh/mlsh/new.pub").read_text()
+    again = json.loads(laptop.run(*words, "--json").stdout)
+    assert (again["login"], again["installed"]) == ("key", False)
