@@ -18,7 +18,8 @@ from mlsh.cli.options import common, complete_box, json_option
 def remove(box: str, keep_key: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Take a box's entry out of your ssh settings, and its own key off the box and off this machine.
 
-    A key that you brought (--key) stays where it is. Jobs and files on the box stay too.
+    A key that you brought (--key) stays where it is. Jobs and files on the box stay too. A box that others are reached
+    by way of (ProxyJump) stays until those are gone.
 
     \b
     --json: box, key_taken (off the box), key_kept (the file that is still here), config
@@ -29,11 +30,13 @@ def remove(box: str, keep_key: bool, yes: bool, dry_run: bool, as_json: bool) ->
     from mlsh.box import check_name
     from mlsh.cli.talk import say
     from mlsh.contact import owned
+    from mlsh.contact.remove import check_nothing_behind
     from mlsh.contact.remove import remove as forget
     from mlsh.errors import BoxError, UsageError
 
     settings = config.load()
     found = owned.find(check_name(box), settings)
+    check_nothing_behind(box, settings)
     takes_key = found.key is not None and not found.identity.endswith(".pub") and not keep_key
     if dry_run:
         click.echo(f"take the entry {box} out of {plain(str(found.files.ours_path))}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlsh.cli.box_words import HELP
+from mlsh.cli.box_words import HELP, plain
 from mlsh.cli.options import common, complete_box
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @click.argument("new")
 @common
 def rename(old: str, new: str) -> None:
-    """Call a box otherwise: its entry and the file of its key. Nothing is changed on the box."""
+    """Call a box otherwise: its entry, the file of its key, and what jumps through it of the boxes that mlsh added.
+
+    Nothing is changed on the box. Says which lines of your own still go by the old name.
+    """
     from mlsh import config
     from mlsh.box import check_name
     from mlsh.cli.talk import say
@@ -28,8 +31,10 @@ def rename(old: str, new: str) -> None:
     settings = config.load()
     check_name(old)
     check_new_name(new)
-    call(old, new, settings)
+    renamed = call(old, new, settings)
     say(f"{old} is {new} now: ssh {new}")
+    if renamed.left:
+        say(f"your ssh config still goes by way of {old}, which fails now; change it: {plain(', '.join(renamed.left))}")
     _tell_what_else(old, new, settings)
 
 

@@ -77,6 +77,44 @@ def renamed(text: str, old: str, new: str, keys: tuple[str, str] | None = None) 
     return "".join(lines)
 
 
+def jumping_by(text: str, old: str, new: str) -> str:
+    """The file with every ProxyJump through a box by its new name."""
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        keyword, words = split_line(line)
+        if keyword == "proxyjump" and len(words) == 1 and number + 1 in lines_by_way_of(text, old):
+            hops = [_hop(hop) for hop in words[0].split(",")]
+            lines[number] = f"  ProxyJump {','.join(a + (new if host == old else host) + z for a, host, z in hops)}\n"
+    return "".join(lines)
+
+
+def lines_by_way_of(text: str, name: str) -> list[int]:
+    """The numbers (from 1) of the lines of a config file that lead through a box: ProxyJump, ssh in ProxyCommand."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        keyword, words = split_line(line)
+        if keyword == "proxyjump":
+            hosts = [_hop(hop)[1] for word in words for hop in word.split(",")]
+        elif keyword == "proxycommand":
+            hosts = [one.rpartition("@")[2] for word in words for one in word.split()]
+        else:
+            continue
+        if name in hosts:
+            found.append(number)
+    return found
+
+
+def _hop(text: str) -> tuple[str, str, str]:
+    """What is before the host in a hop of ProxyJump (`[ssh://][USER@]HOST[:PORT]`), the host, and what is after it."""
+    before, at, rest = text.rpartition("@")
+    if not at and rest.startswith("ssh://"):
+        before, rest = "ssh://", rest[len("ssh://") :]
+    if rest.startswith("["):
+        return before + at, rest, ""
+    host, colon, port = rest.partition(":")
+    return before + at, host, colon + port
+
+
 def names(text: str) -> list[str]:
     """The boxes in the file that are mlsh's: each has an entry of its own."""
     found = []

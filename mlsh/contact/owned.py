@@ -69,6 +69,11 @@ def old_path(key: Path) -> Path:
     return key.with_name(f"{key.name}.old")
 
 
+def beside(key: Path) -> list[Path]:
+    """Where a box's keys may lie: the next one, the one before, and its own, which opens it, last."""
+    return [new_path(key), old_path(key), key]
+
+
 def public_of(key: Path) -> str | None:
     """The public half of a key of mlsh's; None where it can't be had.
 

@@ -278,3 +278,53 @@ def test_trust_leaves_a_key_that_the_box_refuses(box: NamespaceBox, laptop: Lapt
     said = laptop.run("box", "trust", "new", "--password-stdin", input="hunter2\n", check=False)
     assert said.returncode == 77
     assert authorized(box) == there
+
+
+def test_a_key_stays_on_the_box_where_the_entry_cannot_be_changed(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box)
+    there = f'from="10.77.0.0/24",restrict {authorized(box)}'
+    box.write("~/.ssh/authorized_keys", there, 0o600)
+    (laptop.home / ".ssh/mlsh_config").chmod(0o444)
+    before = tree(laptop.home / ".ssh")
+    said = laptop.run("box", "remove", "new", "-y", check=False, env={"MLSH_MULTIPLEX": "no"})
+    assert said.returncode == 78
+    assert "is read-only" in said.stderr
+    assert authorized(box) == there
+    assert tree(laptop.home / ".ssh") == before
+    assert laptop.ssh("new", "echo in").stdout == "in\n"
+
+
+def test_keys_of_a_rotation_that_was_stopped_go_with_the_box(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box)
+    key = laptop.home / ".ssh/mlsh/new"
+    for which in ("old", "new"):
+        laptop.command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{key}.{which}")
+        public = key.with_name(f"new.{which}.pub").read_text()
+        box.write("~/.ssh/authorized_keys", authorized(box) + public, 0o600)
+    laptop.run("box", "rename", "new", "other")
+    assert not list(key.parent.glob("new*"))
+    laptop.run("box", "remove", "other", "-y", env={"MLSH_MULTIPLEX": "no"})
+    assert authorized(box) == ""
+    assert not list(key.parent.glob("*"))
+
+
+def test_boxes_behind_a_bastion_are_reached_by_its_new_name_and_hold_it(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box, name="bastion")
+    laptop.authorize(box)
+    ours = laptop.home / ".ssh/mlsh_config"
+    ours.write_text(
+        f"{ours.read_text()}\nHost behind\n  HostName {box.host}\n  User alice\n  ProxyJump alice@bastion\n"
+    )
+    laptop.run("box", "rename", "bastion", "b2")
+    assert laptop.ssh("behind", "echo in").stdout == "in\n"
+    with laptop.ssh_config.open("a") as file:
+        file.write("Host mine\n  HostName 192.0.2.1\n  ProxyCommand ssh -W %h:%p b2\n")
+    line = f"{laptop.ssh_config}:{len(laptop.ssh_config.read_text().splitlines())}"
+    before, there = tree(laptop.home / ".ssh"), authorized(box)
+    refused = laptop.run("box", "remove", "b2", "-y", check=False)
+    assert refused.returncode == 65
+    assert line in refused.stderr
+    assert f"{ours}:" in refused.stderr
+    assert (tree(laptop.home / ".ssh"), authorized(box)) == (before, there)
+    assert line in laptop.run("box", "rename", "b2", "b3").stderr
+    assert laptop.ssh("behind", "echo in").stdout == "in\n"

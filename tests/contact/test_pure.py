@@ -163,3 +163,20 @@ def test_a_swap_of_keys_that_is_killed_leaves_no_pub_beside_another_key(
     assert owned.public_of(key) == pairs[which].strip()
     assert changes.undo() == []
     assert (key.read_text(), owned.public_path(key).read_text()) == ("old", pairs["old"])
+
+
+@pytest.mark.parametrize(
+    ("jump", "after"),
+    [
+        ("bastion", "b2"),
+        ("me@bastion:2222", "me@b2:2222"),
+        ("ssh://me@bastion:22", "ssh://me@b2:22"),
+        ("ssh://bastion", "ssh://b2"),
+        ("first,me@bastion,[::1]:22", "first,me@b2,[::1]:22"),
+        ("bastion2,bastion@other,my.bastion", "bastion2,bastion@other,my.bastion"),
+    ],
+)
+def test_jumps_go_by_the_new_name_of_a_box(jump: str, after: str) -> None:
+    text = "# c\nHost a\n  ProxyJump {}\nHost b\n  ProxyCommand nc bastion2 22\n"
+    assert entry.jumping_by(text.format(jump), "bastion", "b2") == text.format(after)
+    assert entry.lines_by_way_of(text.format(jump), "bastion") == ([3] if jump != after else [])
