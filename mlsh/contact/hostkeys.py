@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
+import itertools
 import os
 import re
 import tempfile
@@ -20,6 +22,7 @@ from mlsh.errors import ConfigError, UsageError
 _FOUND = re.compile(r"# Host .* found: line (\d+)")
 _FINGERPRINT = re.compile(r"(?:SHA256:)?([A-Za-z0-9+/]{43})=?")
 _KEYGEN_S = 10.0
+_ROW = re.compile(rb"([ \t]*)([^ \t]+)([ \t].*)", re.DOTALL)
 
 
 class HostKey(NamedTuple):
@@ -69,9 +72,31 @@ def known_as(host: str, port: int, alias: str) -> str:
 
 
 def known_files(said: Said) -> tuple[list[str], list[str]]:
-    """The person's known_hosts files, and those of the machine, as `ssh -G` names them."""
+    """The person's known_hosts files, and those of the machine, as `ssh -G` names them.
+
+    Raises ConfigError where it can't be told what they are: a changed key would look like that of a first visit.
+    """
     users, system = one(said, "userknownhostsfile"), one(said, "globalknownhostsfile")
-    return users.split() or [], system.split() or []
+    return split_paths(users), split_paths(system)
+
+
+def split_paths(value: str) -> list[str]:
+    """The files in a line of `ssh -G`, which puts blanks between them and none of the quotes that they had.
+
+    A file begins where a word looks like a path from the root or the home. Raises ConfigError where that may be wrong.
+    """
+    words = value.split(" ")
+    starts = [number for number, word in enumerate(words) if number == 0 or word[:1] in {"/", "~"} or word == "none"]
+    paths = [" ".join(words[begin:end]).strip(" ") for begin, end in itertools.pairwise([*starts, len(words)])]
+    others = [word for number, word in enumerate(words) if word and number not in starts]
+    others += [" ".join(paths[begin:end]) for begin in range(len(paths)) for end in range(begin + 2, len(paths) + 1)]
+    for path in others:
+        if os.path.isfile(os.path.expanduser(path)):
+            raise ConfigError(
+                f"which known_hosts files ssh reads can't be told, for blanks in their names: {value}",
+                "name files without blanks in your ssh config (UserKnownHostsFile)",
+            )
+    return [path for path in paths if path]
 
 
 def look_up(name: str, paths: Sequence[str]) -> Known:
@@ -116,17 +141,21 @@ def with_line(text: bytes, added: str) -> bytes:
 def without(text: bytes, name: str, numbers: Sequence[int]) -> bytes:
     """A known_hosts file in which the lines of these numbers (from 1) don't speak of a name any more.
 
-    A line for several names stays for the others.
+    A line for several names stays for the others; one with a pattern (`*.lab`) too, with `!NAME` behind it.
     """
     kept = []
-    for number, row in enumerate(text.splitlines(keepends=True), 1):
-        if number not in numbers:
+    mine = name.lower().encode()
+    for number, row in enumerate(io.BytesIO(text), 1):
+        match = _ROW.fullmatch(row)
+        if number not in numbers or match is None:
             kept.append(row)
             continue
-        hosts, _, rest = row.partition(b" ")
-        others = [host for host in hosts.split(b",") if host.lower() != name.lower().encode()]
-        if others and len(others) < len(hosts.split(b",")):
-            kept.append(b",".join(others) + b" " + rest)
+        others = [host for host in match[2].split(b",") if host.lower() != mine]
+        if any(b"*" in host or b"?" in host for host in others):
+            others.append(b"!" + mine)
+        # A hashed name stands alone; `!` alone lets nobody in.
+        if not match[2].startswith(b"|") and any(not host.startswith(b"!") for host in others):
+            kept.append(match[1] + b",".join(others) + match[3])
     return b"".join(kept)
 
 

@@ -328,3 +328,24 @@ def test_boxes_behind_a_bastion_are_reached_by_its_new_name_and_hold_it(box: Nam
     assert (tree(laptop.home / ".ssh"), authorized(box)) == (before, there)
     assert line in laptop.run("box", "rename", "b2", "b3").stderr
     assert laptop.ssh("behind", "echo in").stdout == "in\n"
+
+
+def test_a_changed_host_key_is_no_first_visit_where_known_hosts_has_a_blank_in_its_name(
+    fresh_box: NamespaceBox, laptop: Laptop
+) -> None:
+    known = laptop.home / "my files/known hosts"
+    known.parent.mkdir()
+    # A pattern trusts others too.
+    known.write_text(f"10.77.0.*,192.0.2.7 {fresh_box.host_key()}\n")
+    laptop.add(fresh_box, options=[f'UserKnownHostsFile "{known}"'], known=False)
+    assert laptop.ssh("fresh", "echo in").stdout == "in\n"
+    old, line = fingerprint(laptop, fresh_box), known.read_text()
+    fresh_box.new_host_key()
+    new = fingerprint(laptop, fresh_box)
+    nobody = laptop.run("box", "trust", "fresh", check=False)
+    assert nobody.returncode == 77
+    assert old in nobody.stderr
+    assert known.read_text() == line
+    laptop.run("box", "trust", "fresh", "--fingerprint", new)
+    assert laptop.ssh("fresh", "echo in").stdout == "in\n"
+    assert known.read_text().startswith(line.replace("192.0.2.7", f"192.0.2.7,!{fresh_box.host}"))

@@ -1,5 +1,6 @@
 """The deciding parts of first contact: addresses, entries, the included line, known_hosts. No box is needed."""
 
+import base64
 import contextlib
 import os
 from pathlib import Path
@@ -112,6 +113,54 @@ def test_a_line_of_known_hosts_for_two_names_stays_for_the_other() -> None:
     text = b"a,b ssh-rsa X\nb ssh-rsa Y\n# c\nd ssh-rsa Z"
     assert hostkeys.without(text, "b", [1, 2]) == b"a ssh-rsa X\n# c\nd ssh-rsa Z"
     assert hostkeys.with_line(b"a", "b\n") == b"a\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "after"),
+    [
+        ("*.lab", "*.lab,!gpu1.lab"),
+        ("gpu1.lab,gpu?.lab,!gpu9.lab", "gpu?.lab,!gpu9.lab,!gpu1.lab"),
+        ("  other,GPU1.lab", "  other"),
+        ("gpu1.lab,!x", None),
+        ("gpu1.lab", None),
+    ],
+)
+def test_a_pattern_in_known_hosts_stays_for_the_other_hosts(tmp_path: Path, row: str, after: str | None) -> None:
+    """ssh-keygen, which reads the file as ssh does, finds the name no more, and the others still."""
+    rest = f"\tssh-ed25519 {base64.b64encode(bytes.fromhex('0000000b') + b'ssh-ed25519' + bytes(36)).decode()} c\n"
+    text = hostkeys.without(f"# c\n{row}{rest}".encode(), "gpu1.lab", [2]).decode()
+    assert text == "# c\n" + (f"{after}{rest}" if after else "")
+    file = tmp_path / "known_hosts"
+    file.write_text(text)
+    assert hostkeys.look_up("gpu1.lab", [str(file)]).keys == ()
+    if after and "lab" in after:
+        assert len(hostkeys.look_up("gpu2.lab", [str(file)]).keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "paths"),
+    [
+        ("/h/.ssh/known_hosts /h/.ssh/known_hosts2", ["/h/.ssh/known_hosts", "/h/.ssh/known_hosts2"]),
+        ("/h/my ssh files/known /h/x", ["/h/my ssh files/known", "/h/x"]),
+        ("~/a  b ~/c", ["~/a  b", "~/c"]),
+        ("", []),
+    ],
+)
+def test_a_known_hosts_file_with_a_blank_in_its_name_is_read(value: str, paths: list[str]) -> None:
+    assert hostkeys.split_paths(value) == paths
+
+
+def test_known_hosts_files_that_cannot_be_told_apart_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a ").mkdir()
+    (tmp_path / "a /known").touch()
+    monkeypatch.chdir(tmp_path)
+    for value in (f"{tmp_path}/a /known", "/h/known a /known"):
+        if value.startswith("/h"):
+            (tmp_path / "a").touch()
+        with pytest.raises(MlshError, match="can't be told"):
+            hostkeys.split_paths(value)
 
 
 def test_fingerprints_are_taken_as_they_are_pasted() -> None:
