@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mlsh.box import inventory, open_box
+from mlsh.box import inventory, open_box, process
 from mlsh.config import Settings
 from mlsh.contact import entry, files, keys, local, onbox, owned
 from mlsh.contact.add import undoing
@@ -95,6 +96,13 @@ def _take_key(box: Owned, settings: Settings, lies: list[Path], stage: list[str]
         dropped = [onbox.drop(runner, public) for public in (*dict.fromkeys(publics), box.public)]
     except Unreachable as error:
         error.what = f"{error.what}\nIts key is there still, unless the answer was lost on the way"
+        raise
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            process.log.warn(
+                f"{box.name} is not forgotten, and its key may be gone there already: ssh {box.name} tells\n"
+                f"      go on: mlsh box remove {box.name} ; where it refuses the key: with --keep-key"
+            )
         raise
     return any(dropped)
 

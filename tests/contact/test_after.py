@@ -349,3 +349,19 @@ def test_a_changed_host_key_is_no_first_visit_where_known_hosts_has_a_blank_in_i
     laptop.run("box", "trust", "fresh", "--fingerprint", new)
     assert laptop.ssh("fresh", "echo in").stdout == "in\n"
     assert known.read_text().startswith(line.replace("192.0.2.7", f"192.0.2.7,!{fresh_box.host}"))
+
+
+def test_ctrl_c_while_the_key_goes_says_that_it_may_be_gone(fresh_box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, fresh_box)
+    before = tree(laptop.home / ".ssh")
+    hold_the_drop(fresh_box)
+    removing = laptop.spawn("box", "remove", "new", "-y")
+    wait_for(fresh_box.path("/tmp/dropping").exists, 20, "the key being dropped")
+    removing.send_signal(signal.SIGINT)
+    _, said = removing.communicate(timeout=30)
+    assert removing.returncode == 130
+    assert b"its key may be gone there already" in said
+    assert tree(laptop.home / ".ssh") == before
+    fresh_box.path("/tmp/go").touch()
+    wait_for(lambda: authorized(fresh_box) == "", 20, "the key being gone")
+    assert laptop.run("box", "remove", "new", "-y", "--keep-key").returncode == 0
