@@ -161,7 +161,17 @@ def _ask_program(program: str, question: str) -> str:
     ran = process.run([program, question], timeout_s=180)
     if ran.returncode != 0:
         raise KeyboardInterrupt
-    return ran.stdout.decode(errors="surrogateescape").partition("\n")[0]
+    return _utf8(ran.stdout.partition(b"\n")[0])
+
+
+def _utf8(word: bytes) -> str:
+    """A password as text: that is how ssh sends it. Raises RefusedInput without showing it."""
+    try:
+        return word.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RefusedInput(
+            "the password is not UTF-8, as ssh sends it", "where it comes from latin-1: ... | iconv -f latin1 -t utf-8"
+        ) from None
 
 
 def has_terminal() -> bool:
@@ -182,4 +192,4 @@ def read_password() -> str:
     line = sys.stdin.buffer.readline(4096)
     if not line.strip(b"\r\n"):
         raise RefusedInput("no password came through the pipe", "pass show gpu1 | mlsh box add ... --password-stdin")
-    return line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
+    return _utf8(line.rstrip(b"\r\n"))

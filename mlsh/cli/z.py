@@ -19,7 +19,9 @@ def command(words: tuple[str, ...], box: str, all_: bool) -> None:
 
     \b
       cd "$(mlsh z train)"
-      ssh -t gpu1 "cd $(mlsh z --on gpu1 train) && exec bash -l"
+      ssh -t gpu1 "cd $(printf %q "$(mlsh z --on gpu1 train)") && exec bash -l"
+
+    The name of a folder goes into a shell there only quoted, as `printf %q` does it in bash and zsh.
 
     zoxide learns where you go in shells that it is set up in: eval "$(zoxide init bash)".
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import tempfile
 from collections.abc import Callable
@@ -291,7 +292,7 @@ class _Adding:
                 try:
                     os.link(source, place)
                 except OSError as error:
-                    hint = f"move it away, then try again: mv {path}* /tmp/"
+                    hint = f"move it away, then try again: {_moved_away(path, folder.parent)}"
                     raise ConfigError(f"no key could be put at {place}: {error.strerror}", hint) from error
                 self.changes.later(f"the key {place}", lambda place=place: place.unlink())  # type: ignore[misc]
         return Key(str(path), public, is_own=True)
@@ -326,6 +327,12 @@ class _Adding:
                 "(AuthorizedKeysFile, PubkeyAuthentication)?",
             )
         raise failure
+
+
+def _moved_away(key: Path, folder: Path) -> str:
+    """The command that moves a key's two files, and no other's, to where no box of mlsh's has its key."""
+    pairs = ((f"{key}{end}", f"{folder / key.name}-old{end}") for end in ("", ".pub"))
+    return "; ".join(shlex.join(["mv", "-i", *pair]) for pair in pairs)
 
 
 def write_key(runner: onbox.Runner, public: str, may_mend: bool, changes: Changes, private: str) -> onbox.Authorized:

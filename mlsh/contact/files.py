@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import stat
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlsh.errors import ConfigError, MlshError
@@ -74,6 +76,39 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _put_back(path: Path, before: bytes | None, after: bytes | None, mode: int) -> None:
+    """Make a file what it was before; lines that ssh or an editor has added at its end meanwhile stay.
+
+    Raises ConfigError where it was changed otherwise; then it is left alone.
+    """
+    now, wanted = read(path), before
+    if now == before:
+        return
+    if now != after:
+        old = before or b""
+        if not (now and after and now.startswith(after) and after.startswith(old) and after.endswith(b"\n")):
+            raise ConfigError("something else changed it meanwhile, so it stays as it is now")
+        gap = b"" if not old or old.endswith(b"\n") else b"\n"
+        wanted = old + gap + now[len(after) :]
+    if wanted is None:
+        Path(os.path.realpath(path)).unlink(missing_ok=True)
+    else:
+        put(path, wanted, mode)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C does nothing meanwhile. Signals are the main thread's."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 class Changes:
     """What was done so far, here and on a box, and how to take it back in reverse."""
 
@@ -97,17 +132,24 @@ class Changes:
     def put(self, path: Path, data: bytes | None, mode: int = 0o600) -> None:
         """Write a file, or remove it where `data` is None."""
         before = read(path)
-        if data is None and before is not None and not path.is_symlink():
+        if data is None and before is None:
+            return
+        with contextlib.suppress(OSError):
             mode = stat.S_IMODE(path.stat().st_mode)
-            path.unlink()
-            self.later(f"{path}, which was removed", lambda: put(path, before, mode))
-        elif data is not None or before is not None:
-            # A link is the person's, so it stays: what it leads to is emptied.
-            put(path, data or b"", mode)
-            if before is None:
-                self.later(f"the file {path}", lambda: path.unlink(missing_ok=True))
+        removes = data is None and not path.is_symlink()
+        # A link is the person's, so it stays: what it leads to is emptied.
+        after = None if removes else data or b""
+        what = f"{path}, which was removed" if removes else f"what was changed in {path}"
+        # Noted first: a signal may come at any moment.
+        self.later(f"the file {path}" if before is None else what, lambda: _put_back(path, before, after, mode))
+        try:
+            if after is None:
+                path.unlink()
             else:
-                self.later(f"what was changed in {path}", lambda: put(path, before))
+                put(path, after, mode)
+        except (OSError, ConfigError):
+            self._back.pop()
+            raise
 
     def keep(self) -> None:
         """From here on nothing is taken back any more."""
@@ -116,13 +158,14 @@ class Changes:
     def undo(self) -> list[str]:
         """Take everything back, the last first. Returns in words what could not be."""
         left = []
-        while self._back:
-            what, back = self._back.pop()
-            try:
-                back()
-            except (OSError, MlshError) as error:
-                why = error.what if isinstance(error, MlshError) else (error.strerror or str(error))
-                left.append(f"{what} ({why})")
+        with _undisturbed():
+            while self._back:
+                what, back = self._back.pop()
+                try:
+                    back()
+                except Exception as error:  # noqa: BLE001 - whatever it is, the others are still to be taken back
+                    why = error.what if isinstance(error, MlshError) else getattr(error, "strerror", "") or str(error)
+                    left.append(f"{what} ({why or type(error).__name__})")
         return left
 
     @property

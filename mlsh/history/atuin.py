@@ -11,6 +11,10 @@ from urllib.parse import quote
 from mlsh.errors import MlshError
 from mlsh.history.entry import Entry
 
+# A row takes some 30 steps of sqlite's machine, and 40 bytes or more. What takes more has no end that is worth it: the
+# file may be one that a box sent.
+_STEPS, _STEPS_A_BYTE, _LOOK_EACH = 10_000_000, 10, 100_000
+
 
 def read_atuin(path: Path, after_rowid: int = 0) -> Iterator[Entry]:
     """Entries of an atuin `history.db`, oldest first; what was deleted in atuin is left out.
@@ -25,12 +29,16 @@ def read_rows(path: Path, after_rowid: int = 0) -> Iterator[tuple[int, Entry]]:
     """Like `read_atuin`, each entry with its rowid, for who comes again for the rest."""
     try:
         with contextlib.closing(_open(path)) as database:
-            columns = {row[1] for row in database.execute("PRAGMA table_info(history)")}
+            # Not a view, which can be endless, nor a virtual table, which has no root; nor, with `table_info`, a column
+            # that is computed.
+            found = "SELECT 1 FROM sqlite_master WHERE name = 'history' AND type = 'table' AND rootpage > 0"
+            is_table = database.execute(found).fetchone() is not None
+            columns = {row[1] for row in database.execute("PRAGMA table_info(history)")} if is_table else set()
             if "command" not in columns:
                 raise MlshError(f"{path} is no history of atuin: it has no table `history` with commands")
             yield from _rows(database, columns, after_rowid)
     except sqlite3.Error as error:
-        raise MlshError(f"{path}: {error}", "does `atuin history list` still read it?") from error
+        raise MlshError(f"{path}: {_why(error)}", "does `atuin history list` still read it?") from error
 
 
 def last_row(path: Path) -> int:
@@ -39,7 +47,12 @@ def last_row(path: Path) -> int:
         with contextlib.closing(_open(path)) as database:
             return int(database.execute("SELECT coalesce(max(rowid), 0) FROM history").fetchone()[0])
     except sqlite3.Error as error:
-        raise MlshError(f"{path}: {error}") from error
+        raise MlshError(f"{path}: {_why(error)}") from error
+
+
+def _why(error: sqlite3.Error) -> str:
+    is_endless = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
+    return "to read it takes more steps than any history of its size needs" if is_endless else str(error)
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -49,6 +62,15 @@ def _open(path: Path) -> sqlite3.Connection:
     uri = f"file:{quote(str(path))}?{'immutable=1' if settled else 'mode=ro'}"
     database = sqlite3.connect(uri, uri=True, timeout=5)
     database.text_factory = lambda raw: raw.decode(errors="replace")
+    size = path.stat().st_size + (0 if settled else log.stat().st_size)
+    left = (_STEPS + _STEPS_A_BYTE * size) // _LOOK_EACH
+
+    def is_enough() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    database.set_progress_handler(is_enough, _LOOK_EACH)
     return database
 
 

@@ -10,23 +10,31 @@ import contextlib
 import fcntl
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 
 from mlsh import config
 from mlsh.box import process
-from mlsh.errors import ConfigError, MlshError, NotFound, RefusedInput
+from mlsh.errors import ConfigError, ExitCode, MlshError, NotFound, RefusedInput
 
 if TYPE_CHECKING:
     from mlsh.secrets.system_keyring import Keyring
     from mlsh.secrets.vault import Opened
 
 Place = Literal["keyring", "file"]
+_LOCK_TIMEOUT_S, _SILENT_S = 60.0, 1.0
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+
+class Busy(MlshError):
+    """Another mlsh has held the secrets for too long."""
+
+    exit_code = ExitCode.TRY_AGAIN
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -172,7 +180,7 @@ class Store:
         if self.folder.stat().st_mode & 0o077:
             self.folder.chmod(0o700)
         with open(self.folder / "lock", "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for(lock)
             yield
 
     def _index(self) -> dict[str, int]:
@@ -223,6 +231,26 @@ class Store:
         changed = msgspec.structs.replace(opened, values=values, names=names)
         _replace(self.file, vault.seal(changed))
         self._opened = changed
+
+
+def _wait_for(lock: BinaryIO) -> None:
+    """Take the lock. Another mlsh may ask its person for a passphrase under it, so this says that it waits."""
+    begun_s = time.monotonic()
+    is_said = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited_s = time.monotonic() - begun_s
+        else:
+            return
+        if waited_s > _LOCK_TIMEOUT_S:
+            raise Busy("another mlsh is changing your secrets; nothing was changed", "try again when it is done")
+        if waited_s > _SILENT_S and not is_said:
+            is_said = True
+            sys.stderr.write("mlsh: another mlsh is changing your secrets: waiting for it\n")
+            sys.stderr.flush()
+        time.sleep(0.05)
 
 
 def _read(path: Path) -> bytes | None:

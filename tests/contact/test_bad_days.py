@@ -59,6 +59,31 @@ def test_a_wrong_password_from_a_pipe_is_tried_once(box: NamespaceBox, laptop: L
     assert "wrong" not in said.stderr.replace("what is wrong", "")
 
 
+def test_a_password_that_is_not_utf8_is_refused_unseen(box: NamespaceBox, laptop: Laptop) -> None:
+    before = tree(laptop.home)
+    words = ("box", "add", "new", f"alice@{box.host}", "--password-stdin", "--fingerprint", fingerprint(laptop, box))
+    adding = laptop.spawn(*words)
+    _, said = adding.communicate("gr\u00fcn\n".encode("latin-1"), timeout=30)
+    assert adding.returncode == 65
+    assert b"is not UTF-8" in said
+    assert b"gr" not in said
+    assert tree(laptop.home) == before
+
+
+def test_a_key_in_the_way_is_moved_without_those_of_other_boxes(box: NamespaceBox, laptop: Laptop) -> None:
+    folder = laptop.home / ".ssh/mlsh"
+    folder.mkdir(mode=0o700)
+    for name in ("new", "newer", "newer.pub"):
+        (folder / name).write_text("a key\n")
+    said = add(laptop, box, check=False)
+    assert said.returncode == 78
+    hint = said.stderr.split("try again: ")[1].splitlines()[0]
+    laptop.command("sh", "-c", hint, check=False)
+    assert sorted(path.name for path in folder.iterdir()) == ["newer", "newer.pub"]
+    assert (laptop.home / ".ssh/new-old").read_text() == "a key\n"
+    add(laptop, box)
+
+
 def test_the_password_never_reaches_a_machine_in_between(
     box: NamespaceBox, gpu2: NamespaceBox, laptop: Laptop, sit_down: Sit
 ) -> None:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,44 @@ def test_jumps_go_by_the_new_name_of_a_box(jump: str, after: str) -> None:
     text = "# c\nHost a\n  ProxyJump {}\nHost b\n  ProxyCommand nc bastion2 22\n"
     assert entry.jumping_by(text.format(jump), "bastion", "b2") == text.format(after)
     assert entry.lines_by_way_of(text.format(jump), "bastion") == ([3] if jump != after else [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "now", "left"),
+    [
+        (b"a\n", b"a\nb\n", b"a\nb\n", b"a\n"),
+        (b"a", b"a\nb\n", b"a\nb\nssh\n", b"a\nssh\n"),
+        (None, b"b\n", b"b\nssh\n", b"ssh\n"),
+        (b"a\n", b"b\na\n", b"b\na\nc\n", None),
+        (b"a\n", b"a\nb\n", b"edited\n", None),
+        (None, b"b\n", b"edited\n", None),
+        (b"a\n", None, b"edited\n", None),
+    ],
+)
+def test_undoing_keeps_what_ssh_or_an_editor_wrote_meanwhile(
+    tmp_path: Path, before: bytes | None, after: bytes | None, now: bytes, left: bytes | None
+) -> None:
+    file, changes = tmp_path / "known_hosts", Changes()
+    if before is not None:
+        file.write_bytes(before)
+    changes.put(file, after)
+    file.write_bytes(now)
+    said = changes.undo()
+    assert file.read_bytes() == (now if left is None else left)
+    assert [str(file) in one and "something else changed it" in one for one in said] == [True] * (left is None)
+
+
+def test_a_second_interrupt_or_a_fault_stops_no_undoing(tmp_path: Path) -> None:
+    file, changes = tmp_path / "config", Changes()
+    file.write_bytes(b"mine\n")
+    changes.put(file, b"changed\n")
+
+    def fault() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise RuntimeError("no session")
+
+    changes.later("the key", fault)
+    handler = signal.getsignal(signal.SIGINT)
+    assert changes.undo() == ["the key (no session)"]
+    assert file.read_bytes() == b"mine\n"
+    assert signal.getsignal(signal.SIGINT) == handler
