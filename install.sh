@@ -463,7 +463,7 @@ run_tests() {
     set -- -n "$workers" --dist worksteal -o cache_dir="$cache/pytest" "$@"
     if [ "$asked" = all ]; then
         # Apart: an installation needs the network, and the test bed's own networks lead nowhere. It waits for nothing.
-        step "pytest tests/install" pytest "$@" -n "$cores" tests/install
+        step "pytest tests/install" pytest_with_second_look "$@" -n "$cores" tests/install
         step "pytest, all others" pytest_with_second_look "$@" --ignore tests/install
     else
         step "pytest" pytest "$@"

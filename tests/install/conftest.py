@@ -44,7 +44,7 @@ class Home:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
 
@@ -82,7 +82,7 @@ def uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(found).parent
     target = tmp_path_factory.mktemp("uv")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "uv"]
-    subprocess.run(pip, check=True, timeout=100)
+    subprocess.run(pip, check=True, timeout=280)
     return target / "bin"
 
 

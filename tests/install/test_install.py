@@ -12,6 +12,8 @@ from tests.bed.requirements import not_possible_here
 
 from .conftest import Home
 
+# Each builds an environment or two, which takes a busy machine with a slow network minutes.
+pytestmark = pytest.mark.timeout(600)
 SHELLS = ["dash", "bash", "busybox sh"]
 
 
