@@ -44,10 +44,7 @@ def find_local(environ: Mapping[str, str] = os.environ) -> list[Found]:
         files = sorted((state / "mlsh/recorded").iterdir())
         wanted += [Found("mlsh", path) for path in files if not path.name.endswith(".now")]
     wanted += [Found("bash", home / name) for name in _BASH]
-    wanted += [
-        Found("bash", state / "bash/history"),
-        Found("bash", state / "mlsh/bash_history"),  # where mlsh's own dotfiles have bash write
-    ]
+    wanted.append(Found("bash", state / "bash/history"))
     wanted += [Found("zsh", home / name) for name in _ZSH] + [Found("zsh", state / "zsh/history")]
     if environ.get("ZDOTDIR"):
         wanted.append(Found("zsh", Path(environ["ZDOTDIR"]) / ".zsh_history"))

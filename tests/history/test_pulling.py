@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from mlsh.errors import MlshError
+from mlsh.history import atuin
+from mlsh.history.local import read_atuin_on
+from mlsh.history.position import Position
 from mlsh.history.pulling import Answer, parse
 from tests.bed import Box, Laptop
 from tests.history.test_sources import ATUIN
@@ -98,6 +102,52 @@ def test_atuin_of_a_box_with_what_is_still_in_its_log(laptop: Laptop, fresh_box:
     database.close()
     (fields,) = map(json.loads, laptop.run("history", "--json", "sleep").stdout.splitlines())
     assert (fields["exit_code"], fields["duration_s"], fields["box"]) == (130, 7.0, "fresh")
+
+
+# Each of a box that means harm.
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+HOSTILE = [
+    f"CREATE VIEW history AS {ENDLESS} SELECT 'x' AS command, i AS timestamp, i AS rowid FROM n",  # noqa: S608
+    "CREATE VIRTUAL TABLE history USING fts5(command)",
+    "CREATE TABLE history (timestamp, command AS (hex(zeroblob(9))))",
+    # A view that says of itself that it is a table.
+    f"CREATE VIEW history AS {ENDLESS} SELECT 'x' AS command, i AS rowid FROM n WHERE i < 0;"  # noqa: S608
+    "PRAGMA writable_schema = 1; UPDATE sqlite_master SET type = 'table', rootpage = 1 WHERE name = 'history'",
+]
+
+
+@pytest.mark.parametrize("schema", HOSTILE)
+def test_a_history_that_has_no_end_does_not_hold_the_sync(tmp_path: Path, schema: str) -> None:
+    path = tmp_path / "history.db"
+    database = sqlite3.connect(path)
+    database.executescript(schema)
+    database.close()
+    with pytest.raises(MlshError):
+        read_atuin_on(Position(), path, seen="", mtime_s=0)
+
+
+def test_a_history_that_takes_more_steps_than_its_size_tells_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    database = sqlite3.connect(path)
+    database.execute(ATUIN)
+    database.commit()
+    database.close()
+    opened = atuin._open(path)
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        opened.execute(f"{ENDLESS} SELECT count(*) FROM n").fetchone()  # noqa: S608
+    opened.close()
+
+
+def test_a_long_history_of_atuin_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atuin, "_STEPS", 100_000)
+    path = tmp_path / "history.db"
+    database = sqlite3.connect(path)
+    database.execute(ATUIN)
+    rows = ((str(n), n + 1, 0, 0, "a", "", "", "", None) for n in range(20_000))
+    database.executemany("INSERT INTO history VALUES (?,?,?,?,?,?,?,?,?)", rows)
+    database.commit()
+    database.close()
+    assert sum(1 for _ in atuin.read_rows(path)) == 20_000
 
 
 def test_what_a_box_writes_cannot_reach_the_terminal_or_another_file(laptop: Laptop, fresh_box: Box) -> None:

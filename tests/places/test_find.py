@@ -4,8 +4,10 @@ import base64
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -305,6 +307,21 @@ def test_z_prints_the_folder_or_how_to_get_zoxide(ada: Laptop, gpu1: Box) -> Non
     assert ada.run("z", "--on", "gpu1", "train me").stdout.splitlines()[-1] == "/scratch/train me"
     lost = ada.run("z", "--on", "gpu1", "nowhere", check=False)
     assert lost.returncode == 66
+
+
+def test_the_example_of_z_runs_nothing_that_a_folder_of_a_box_is_called(ada: Laptop, gpu1: Box) -> None:
+    (example,) = re.findall(r"ssh -t gpu1 .*", ada.run("z", "--help").stdout)
+    name = "a b'; touch RAN; $(touch RAN) `touch RAN` \" && touch RAN; '"
+    gpu1.path(f"{gpu1.home}/{name}").mkdir()
+    gpu1.hide("zoxide")
+    gpu1.write("~/.local/bin/zoxide", f"#!/bin/sh\ncat <<'END'\n{gpu1.home}/{name}\nEND\n", 0o755)
+    shell = (
+        f'mlsh() {{ {shlex.quote(sys.executable)} -m mlsh "$@"; }}; ssh() {{ command ssh -F {ada.ssh_config} "$@"; }}\n'
+    )
+    said = ada.command("bash", "-c", shell + example.replace("exec bash -l", "pwd"))
+    assert said.stdout.splitlines()[-1:] == [f"{gpu1.home}/{name}"], said.stderr
+    assert "RAN" not in gpu1.sh("ls").stdout.splitlines()
+    assert not (ada.home / "RAN").exists()
 
 
 def test_z_with_the_real_zoxide(laptop: Laptop) -> None:

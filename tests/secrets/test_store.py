@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mlsh.secrets import store
 from tests.bed import Laptop, wait_for
 
 VALUE = "hf_s3cr3t'$(x)\"Ω"
@@ -237,6 +238,28 @@ def test_writers_at_the_same_time_lose_nothing(keyed: Laptop) -> None:
         assert process.returncode == 0, err
     assert keyed.run("secret", "list", "--plain").stdout.split() == ["S0", "S1", "S2", "S3", "S4"]
     assert keyed.run("secret", "show", "S3", "--value").stdout == "v3\n"
+
+
+def test_a_store_that_another_mlsh_holds_is_waited_for_aloud_and_not_for_ever(
+    keyed: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    keyed.run("secret", "set", "A", input="one")
+    with open(store_file(keyed).parent / "lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = keyed.spawn("secret", "remove", "-y", "A")
+        assert waiting.stderr is not None
+        assert b"waiting for it" in waiting.stderr.readline()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        waiting.communicate(timeout=60)
+        assert waiting.returncode == 0
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        monkeypatch.setattr(store, "_LOCK_TIMEOUT_S", 0.2)
+        monkeypatch.setenv("HOME", str(keyed.home))
+        monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+        with pytest.raises(store.Busy, match="another mlsh is changing your secrets"):
+            store.Store().remove("A")
 
 
 def test_replacing_one_asks_and_keeps_its_place_and_a_link(keyed: Laptop) -> None:

@@ -31,7 +31,7 @@ config=${XDG_CONFIG_HOME:-.config}
 data=${XDG_DATA_HOME:-.local/share}
 state=${XDG_STATE_HOME:-.local/state}
 
-for file in "${HISTFILE:-}" .bash_history .bash_eternal_history "$state/mlsh/bash_history" "$state/bash/history" "$data/bash/history" \
+for file in "${HISTFILE:-}" .bash_history .bash_eternal_history "$state/bash/history" "$data/bash/history" \
     "${ZDOTDIR:-.}/.zsh_history" .zsh_history .zhistory .histfile "$state/zsh/history" "$data/zsh/history" \
     .cache/zsh/history "$config/zsh/.zsh_history" "$data"/fish/*_history "$state"/mlsh/recorded/* .sh_history .ash_history .ksh_history .history \
     .python_history .psql_history .mysql_history .mariadb_history .sqlite_history .rediscli_history .node_repl_history \
