@@ -188,8 +188,9 @@ def sync(as_json: bool, boxes: tuple[str, ...]) -> None:
 def forget(box: str | None, yes: bool, dry_run: bool, words: tuple[str, ...]) -> None:
     """Forget every command that has all the WORDs, on this machine and on every box. It does not come back.
 
-    That is mlsh's own database. The shells' files are not touched: what they have of it stays there, and is left out
-    when they are read again. With --on, all that ran on a box is forgotten; another sync brings it back.
+    That is mlsh's own database, and the notes of its hook on this machine. The shells' files are not touched: what they
+    have of it stays there, and is left out when they are read again. With --on, all that ran on a box is forgotten;
+    another sync brings it back.
     """
     from mlsh.cli.talk import say
     from mlsh.errors import NotFound, UsageError
@@ -210,6 +211,7 @@ def forget(box: str | None, yes: bool, dry_run: bool, words: tuple[str, ...]) ->
         elif yes or click.confirm(f"Forget {count} runs on {box}?", err=True):
             forgetting.forget_box(database, box)
             say(f"{count} runs on {box} are forgotten")
+            _tell_damaged()
 
     def of_words(database: sqlite3.Connection) -> None:
         found = forgetting.find(database, words)
@@ -225,9 +227,26 @@ def forget(box: str | None, yes: bool, dry_run: bool, words: tuple[str, ...]) ->
             click.echo(f"  and {len(found) - 10} more: mlsh history forget --dry-run ...", err=True)
         if yes or click.confirm(f"Forget {'this' if len(found) == 1 else f'these {len(found)}'}?", err=True):
             forgetting.forget(database, found)
-            say(f"{len(found)} forgotten here; the shells' own files (~/.bash_history, ...) still have what they have")
+            for line in forgetting.wipe_notes(database, found):
+                say(f"{line}: what mlsh's hook noted there still has it")
+            say(
+                f"{len(found)} forgotten here; the shells' own files (~/.bash_history, ...) and boxes still have what "
+                "they have"
+            )
+            _tell_damaged()
 
     using(of_box if box else of_words, say)
+
+
+def _tell_damaged() -> None:
+    import shlex
+
+    from mlsh.cli.talk import say
+    from mlsh.history import forgetting
+    from mlsh.history.database import path_of
+
+    if left := forgetting.damaged(path_of()):
+        say(f"databases that were damaged once may still have it; remove them: rm {shlex.join(map(str, left))}")
 
 
 def _shown(text: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from mlsh.history.database import writing
-from mlsh.history.keeping import remove
+from mlsh.history.keeping import clean, digest_of, remove
 from mlsh.history.query import Query
+from mlsh.history.recorded import records
 from mlsh.history.search import all_matching
+from mlsh.history.sources import find_local
 
 
 class Found(NamedTuple):
@@ -36,6 +40,55 @@ def forget(database: sqlite3.Connection, found: Sequence[Found]) -> None:
             if row is not None:
                 remove(database, row[0], one.text)
     _wipe(database)
+
+
+def damaged(path: Path) -> list[Path]:
+    """Databases that were set aside, which may still have what was forgotten since."""
+    return sorted(path.parent.glob(f"{path.name}.damaged-*"))
+
+
+def wipe_notes(database: sqlite3.Connection, found: Sequence[Found]) -> list[str]:
+    """Take all that is forgotten out of the notes of mlsh's own hook on this machine, where they are not masked.
+
+    Returns a line for each file that could not be changed.
+    """
+    digests = {row[0] for row in database.execute("SELECT digest FROM forgotten")}
+    texts = [one.text.encode(errors="replace") for one in found]
+    failed = []
+    for kind, path in find_local():
+        if kind == "mlsh":
+            try:
+                _wipe_file(path, digests, texts)
+            except OSError as error:
+                failed.append(f"{path}: {(error.strerror or '').lower()}")
+    return failed
+
+
+def _wipe_file(path: Path, digests: Collection[int], texts: Sequence[bytes]) -> None:
+    """Write over records where they stand: shells append to this very file meanwhile, and no note of theirs is lost."""
+    with open(path, "r+b", buffering=0) as file:
+        spans = to_wipe(path.read_bytes(), digests, texts)
+        for start, end in spans:
+            at = start
+            while at < end:
+                at += os.pwrite(file.fileno(), b"-" * (end - at), at)
+        if spans:
+            os.fsync(file.fileno())
+
+
+def to_wipe(data: bytes, digests: Collection[int], texts: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Where the records stand whose command is forgotten, and torn ones with a text of it."""
+    from mlsh.secrets.masking import mask
+
+    return [
+        (start, end)
+        for start, end, entry in records(data)
+        if (
+            any(text in data[start:end] for text in texts)
+            if entry is None
+            else digest_of(mask(clean(entry.command))) in digests
+        )
+    ]
 
 
 def count_of(database: sqlite3.Connection, box: str) -> int:

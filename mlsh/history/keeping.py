@@ -89,7 +89,7 @@ class _Batch:
         for entry, order_s in zip(entries, orders, strict=True):
             raw = entry.command
             if raw not in commands:
-                text = mask(_clean(raw))
+                text = mask(clean(raw))
                 digest = digest_of(text)
                 is_wanted = bool(text) and digest not in forgotten
                 commands[raw] = by_digest.setdefault(digest, _Command(text, digest)) if is_wanted else None
@@ -178,7 +178,8 @@ class _Batch:
         return Kept(len(self._inserts), fresh)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """A command without what is not kept of any: NUL bytes, blanks around it."""
     return text.replace("\0", "").strip()
 
 

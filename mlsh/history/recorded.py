@@ -22,25 +22,38 @@ _NUMBER = re.compile(rb"^ *[0-9]+[ *] ")
 
 def parse_recorded(data: bytes) -> Iterator[Entry]:
     """The entries of a file that the hook wrote; one that was torn apart (a full disk, two writers) is left out."""
+    for _, _, entry in records(data):
+        if entry is not None:
+            yield entry
+
+
+def records(data: bytes) -> Iterator[tuple[int, int, Entry | None]]:
+    """Where each record begins and ends, without its mark of the end, and its entry; None for one that is torn."""
+    start = 0
     for record in data.split(END)[:-1]:
-        match = _RECORD.fullmatch(record)
-        if match is None:
-            continue
-        command = match[8]
-        if match[6]:
-            # As bash's `history 1` prints it: a number, a mark where the line was edited, a space.
-            command = _NUMBER.sub(b"", command, count=1).removesuffix(b"\n")
-        if not command.strip() or command[:1].isspace():
-            continue
-        begin, end = _seconds(match[1], match[2]), _seconds(match[3], match[4])
-        yield Entry(
-            command.decode(errors="replace"),
-            begin,
-            int(match[5]),
-            round(max(0.0, end - begin), 3),
-            match[7].decode(errors="replace"),
-            source="mlsh",
-        )
+        yield start, start + len(record), _entry(record)
+        start += len(record) + len(END)
+
+
+def _entry(record: bytes) -> Entry | None:
+    match = _RECORD.fullmatch(record)
+    if match is None:
+        return None
+    command = match[8]
+    if match[6]:
+        # As bash's `history 1` prints it: a number, a mark where the line was edited, a space.
+        command = _NUMBER.sub(b"", command, count=1).removesuffix(b"\n")
+    if not command.strip() or command[:1].isspace():
+        return None
+    begin, end = _seconds(match[1], match[2]), _seconds(match[3], match[4])
+    return Entry(
+        command.decode(errors="replace"),
+        begin,
+        int(match[5]),
+        round(max(0.0, end - begin), 3),
+        match[7].decode(errors="replace"),
+        source="mlsh",
+    )
 
 
 def _seconds(whole: bytes, rest: bytes | None) -> float:

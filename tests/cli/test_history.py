@@ -144,6 +144,31 @@ def test_what_is_forgotten_is_gone_from_the_file_and_does_not_come_back(laptop: 
     assert laptop.run("history", "forget", check=False).returncode == 2
 
 
+def test_what_is_forgotten_is_gone_from_the_notes_of_the_hook_and_no_other_note_is(laptop: Laptop) -> None:
+    notes = laptop.home / ".local/state/mlsh/recorded/laptop"
+    notes.parent.mkdir(parents=True)
+    masked = "1700000020 1700000023.5 0\x1f/data\x1fexport HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyzABCDEFGH\x1e\n"
+    bash = "1700000030 1700000033.5 0 h\x1f/data\x1f  999  mytool --login hunter-two-words\n\x1e\n"
+    torn = "00023.5 0\x1f/data\x1fmytool --login hunter-two-words\x1e\n"
+    last = "1700000040 1700000041 1\x1f/d\x1fgit push\x1e\n"
+    notes.write_text(
+        last + masked + bash + torn + last.replace("040", "042", 1).replace("push", "pull") + "1700000050 17"
+    )
+    with notes.open("ab") as shell:  # as one that writes just now has it open
+        laptop.run("history")
+        (notes.parent.parent / "history/history.db.damaged-1").write_text("x")
+        said = laptop.run("history", "forget", "-y", "hunter").stderr
+        assert "history.db.damaged-1" in said
+        assert b"hunter" not in notes.read_bytes()
+        assert b"hf_abc" in notes.read_bytes()
+        laptop.run("history", "forget", "-y", "HF_TOKEN")
+        assert b"hf_abc" not in notes.read_bytes()
+        shell.write(b"00000051 0\x1f/d\x1fgit fetch\x1e\n")
+    assert notes.read_text().count(last) == 1
+    said = laptop.run("history", "--plain", "--runs")
+    assert said.stdout == "git fetch\ngit pull\ngit push\n"
+
+
 def test_the_same_line_is_used_again_on_a_box_only_after_a_yes(laptop: Laptop) -> None:
     write(laptop, "echo ran >>out", "echo other", "export HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyzABCDEFGH")
     several = laptop.run("history", "--run-on", "local", "echo", check=False)
