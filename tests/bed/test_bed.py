@@ -89,7 +89,7 @@ def test_a_halted_box_is_away_until_it_boots(box: Box, laptop: Laptop) -> None:
     assert not box.alive
     assert not reachable(laptop)
     box.boot()
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
 
 
 @pytest.mark.root
@@ -114,7 +114,7 @@ def test_clean_takes_away_what_a_test_left(box: Box, laptop: Laptop) -> None:
     assert not box.path("~/.mlsh").exists()
     assert not reachable(laptop)  # the key is gone with the home
     laptop.authorize(box)
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
 
 
 def test_many_boxes_are_up_together(many_boxes: Callable[[int], list[Box]], laptop: Laptop) -> None:
@@ -164,7 +164,7 @@ def test_a_busybox_userland_knows_no_gnu_options(box: Box, laptop: Laptop) -> No
     kept = "tmux -V && git --version && flock --version && setsid --version && tmux new -d sleep 997"
     assert "util-linux" in laptop.ssh("fresh", kept).stdout
     box.reboot()
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
 
 
 # -- disk
@@ -202,9 +202,9 @@ def test_a_stopped_sshd_refuses_while_sessions_live_on(box: Box, laptop: Laptop)
     assert session.stdout
     assert session.stdout.readline()
     box.start_sshd()
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
     box.restart_sshd()
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
     assert session.poll() is None
 
 
@@ -214,7 +214,7 @@ def test_a_new_host_key_stops_ssh(box: Box, laptop: Laptop) -> None:
     assert changed.returncode == 255
     assert "HOST IDENTIFICATION HAS CHANGED" in changed.stderr
     laptop.learn_host_key(box)
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
 
 
 def test_an_sshd_option_holds_for_new_connections(box: Box, laptop: Laptop) -> None:
@@ -233,7 +233,7 @@ def test_killed_sessions_end_at_once_and_the_listener_stays(box: Box, laptop: La
     session = following(laptop)
     assert box.kill_sessions() >= 1
     assert session.wait(5) == 255
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
 
 
 # -- network
@@ -243,7 +243,7 @@ def test_reset_connections_end_at_once(box: Box, laptop: Laptop) -> None:
     session = following(laptop)
     box.reset_connections()
     assert session.wait(5) == 255
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
 
 
 def test_a_blackhole_is_silent(box: Box, laptop: Laptop) -> None:
@@ -254,7 +254,7 @@ def test_a_blackhole_is_silent(box: Box, laptop: Laptop) -> None:
     assert session.wait(8) == 255  # it asked, and nobody answered
     assert patient.poll() is None
     box.blackhole(False)
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
     assert patient.poll() is None
 
 
@@ -264,7 +264,7 @@ def test_a_blackhole_outlasts_a_reboot(box: Box, laptop: Laptop) -> None:
     box.reboot()
     assert not reachable(laptop)
     box.blackhole(False)
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
 
 
 def test_a_session_survives_a_short_loss_of_the_link(box: Box, laptop: Laptop) -> None:
@@ -333,7 +333,7 @@ def proxy(fresh_box: Box, laptop: Laptop, proxy_to: Callable[[Box], ChaosProxy])
 
 
 def test_a_proxy_cuts_a_download_in_the_middle(proxy: ChaosProxy, laptop: Laptop) -> None:
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
     wait_for(lambda: not proxy.connections, 5, "the end of the first connection")
     before = proxy.bytes_down
     proxy.cut_after(200_000)
@@ -341,7 +341,7 @@ def test_a_proxy_cuts_a_download_in_the_middle(proxy: ChaosProxy, laptop: Laptop
     assert cut.returncode == 255
     assert proxy.bytes_down - before == 200_000
     assert len(cut.stdout) < 200_000  # less: the handshake counts too, and a reset may overtake the client
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
 
 
 def test_a_proxy_cuts_an_upload_in_the_middle(proxy: ChaosProxy, laptop: Laptop, fresh_box: Box) -> None:
@@ -369,7 +369,7 @@ def test_a_proxy_refuses_and_accepts_again(proxy: ChaosProxy, laptop: Laptop) ->
     assert "refused" in laptop.ssh("fresh", "true", check=False).stderr
     assert session.poll() is None
     proxy.accept()
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
     proxy.reset()
     assert session.wait(5) == 255
 
@@ -382,5 +382,5 @@ def test_a_slow_proxy_takes_its_time(proxy: ChaosProxy, laptop: Laptop) -> None:
     proxy.rate(0)
     proxy.latency(50)
     started = time.monotonic()
-    assert reachable(laptop)
+    wait_for(lambda: reachable(laptop), 20, "a box that can be reached")
     assert time.monotonic() - started > 0.5

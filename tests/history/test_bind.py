@@ -82,8 +82,8 @@ def test_a_key_makes_the_line_that_does_it(laptop: Laptop) -> None:
     remember(laptop, "echo 'it is'")
     for key, line in (
         ("\x0f", "mlsh run --on BOX -- bash -c "),
-        ("\x1ba", "mlsh alias add NAME "),
-        ("\x1br", "mlsh recipe add NAME "),
+        ("\x1ba", "mlsh alias add NAME -- "),
+        ("\x1br", "mlsh recipe add NAME -- "),
     ):
         with shell(laptop, "mlsh", "history", "--pick", "--no-fzf") as at:
             at.shows("history> ")

@@ -156,8 +156,8 @@ is_installed() { # NAME
 
 keep_what_came() { # NAMES, after a failure: what did not come now is somebody's own if it comes later
 	came=
-	for name in $will; do
-		! is_installed "$name" || came="$came$name "
+	for each in $will; do
+		! is_installed "$each" || came="$came$each "
 	done
 	whole=$entry
 	[ -z "$came" ] || record pkg "$manager" "$*" "$came"
