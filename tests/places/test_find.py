@@ -313,6 +313,7 @@ def test_the_example_of_z_runs_nothing_that_a_folder_of_a_box_is_called(ada: Lap
     (example,) = re.findall(r"ssh -t gpu1 .*", ada.run("z", "--help").stdout)
     name = "a b'; touch RAN; $(touch RAN) `touch RAN` \" && touch RAN; '"
     gpu1.path(f"{gpu1.home}/{name}").mkdir()
+    gpu1.unhide("zoxide")  # another test may have hidden it before
     gpu1.hide("zoxide")
     gpu1.write("~/.local/bin/zoxide", f"#!/bin/sh\ncat <<'END'\n{gpu1.home}/{name}\nEND\n", 0o755)
     shell = (

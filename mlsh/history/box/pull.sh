@@ -76,7 +76,6 @@ for path in .bash_history .local/state/bash/history .local/share/bash/history .b
 	one bash "$HOME/$path" "$@"
 done
 one bash "$state/bash/history" "$@"
-one bash "$state/mlsh/bash_history" "$@"
 for path in .zsh_history .zhistory .histfile .local/state/zsh/history .local/share/zsh/history .cache/zsh/history \
 	.config/zsh/.zsh_history; do
 	one zsh "$HOME/$path" "$@"
