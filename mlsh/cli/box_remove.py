@@ -53,6 +53,7 @@ def remove(box: str, keep_key: bool, yes: bool, dry_run: bool, as_json: bool) ->
     except BoxError as error:
         error.hint = f"is it gone for good? Then forget it without asking it: mlsh box remove {box} --keep-key"
         raise
+    _forget_jobs(box)
     if as_json:
         import msgspec
 
@@ -61,3 +62,17 @@ def remove(box: str, keep_key: bool, yes: bool, dry_run: bool, as_json: bool) ->
     say(f"{box} is forgotten" + (", and its key is gone there and here" if removed.key_taken else ""))
     if removed.key_kept:
         say(f"its key is still here: {removed.key_kept}")
+
+
+def _forget_jobs(box: str) -> None:
+    """`mlsh ps` has nothing to ask under this name any more."""
+    from mlsh.cli.talk import say
+    from mlsh.jobs import journal
+
+    try:
+        count = journal.forget_box(box)
+    except OSError as error:
+        say(f"this machine's record of jobs still names {box}: {error.strerror}")
+        return
+    if count:
+        say(f"jobs that you launched there stay on it, {count} of them; add it again to see them: mlsh ps --on NAME")

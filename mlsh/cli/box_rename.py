@@ -47,5 +47,7 @@ def _tell_what_else(old: str, new: str, settings: Settings) -> None:
     groups = [name for name, boxes in settings.groups.items() if old in boxes]
     if named or groups:
         say(f"your settings still say {old}: change it in {config.config_dir() / 'config.toml'}")
-    if any(job.box == old for job in journal.read()):
-        say(f"jobs that you launched as {old} are listed by: mlsh ps --on {new}")
+    try:
+        journal.rename_box(old, new)
+    except OSError as error:
+        say(f"this machine's record of jobs still says {old} ({error.strerror}); list them: mlsh ps --on {new}")

@@ -71,6 +71,22 @@ def read() -> list[Launched]:
     return [entry for entry in entries.values() if not entry.removed]
 
 
+def rename_box(old: str, new: str) -> int:
+    """The jobs that went to `old` are on `new` from now on; returns how many. Raises OSError."""
+    moved = [msgspec.structs.replace(entry, box=new) for entry in read() if entry.box == old]
+    if moved:
+        _append(b"".join(to_json(entry) + b"\n" for entry in moved))
+    return len(moved)
+
+
+def forget_box(box: str) -> int:
+    """No longer ask a box for the jobs that went there; they stay on it. Returns how many. Raises OSError."""
+    gone = [msgspec.structs.replace(entry, removed=True) for entry in read() if entry.box == box]
+    if gone:
+        _append(b"".join(to_json(entry) + b"\n" for entry in gone))
+    return len(gone)
+
+
 def _shorten() -> None:
     path = _path()
     with open(path, "r+b") as file:

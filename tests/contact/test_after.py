@@ -80,6 +80,16 @@ def test_a_renamed_box_opens_by_its_new_name(box: NamespaceBox, laptop: Laptop) 
     assert not (laptop.home / ".ssh/mlsh/new").exists()
 
 
+def test_jobs_are_found_under_the_new_name_and_a_removed_box_is_not_asked(box: NamespaceBox, laptop: Laptop) -> None:
+    add(laptop, box)
+    laptop.run("run", "--on", "new", "-d", "--no-code", "-n", "hello", "echo", "said")
+    laptop.run("box", "rename", "new", "other")
+    assert [json.loads(line)["box"] for line in laptop.run("ps", "-a", "--json").stdout.splitlines()] == ["other"]
+    assert "said" in laptop.run("logs", "-f", "hello").stdout
+    assert "jobs that you launched there stay on it, 1 of them" in laptop.run("box", "remove", "other", "-y").stderr
+    assert laptop.run("ps", "-a", "--json").stdout == ""
+
+
 def test_rotating_all_keys(box: NamespaceBox, laptop: Laptop) -> None:
     add(laptop, box, name="one")
     add(laptop, box, name="two")
