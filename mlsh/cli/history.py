@@ -345,9 +345,9 @@ def _nothing_found(query: Query) -> None:
 
     asked = f" with {shlex.join(query.words)}" if query.words else ""
     if query.folder:
-        hint = "bash and zsh don't note the folder; what does: docs/how-to/history.md"
+        hint = "bash and zsh don't note the folder; what does: mlsh history hook -h"
     elif query.is_failed:
-        hint = "bash, zsh and fish don't note the exit code; what does: docs/how-to/history.md"
+        hint = "bash, zsh and fish don't note the exit code; what does: mlsh history hook -h"
     else:
         hint = "a box's history must have been brought here: mlsh history sync BOX"
     where = f" on {', '.join(query.boxes)}" if query.boxes else ""

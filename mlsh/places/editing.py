@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
+import re
+import shlex
 import shutil
 import stat
 import tempfile
@@ -16,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from mlsh import config
-from mlsh.box import Box
+from mlsh.box import LOCAL, Box
 from mlsh.errors import BoxError, ExitCode, MlshError, NotFound, RefusedInput
 from mlsh.places import scripts
 
@@ -81,13 +84,22 @@ def read(box: Box, path: str) -> Remote:
     return Remote(path, data, sha256(data), words[2] == b"rw")
 
 
+def _how_to_make(box: Box, path: str) -> str:
+    """The command that makes the folder of `path`, to be pasted."""
+    folder = posixpath.dirname(path)
+    # In quotes ~ would be a name like any other.
+    plain = re.fullmatch(r"[\w./~-]+", folder)
+    made = f"mkdir -p -- {folder if plain else shlex.quote(folder)}"
+    return f"make it: {made if box.name == LOCAL else shlex.join(['ssh', box.name, made])}"
+
+
 def _not_read(box: Box, path: str, word: str, rest: str) -> MlshError:
     where = f"{box.name}: {path}"
     match word:
         case "folder":
             return RefusedInput(f"{where} is a folder", f"what is in it: mlsh find '' {path} --on {box.name}")
         case "no-folder":
-            return NotFound(f"{where}: there is no such folder", f"make it: ssh {box.name} mkdir -p …")
+            return NotFound(f"{where}: there is no such folder", _how_to_make(box, path))
         case "no-write":
             return BoxError(box.name, f"{path} is not there, and its folder can't be written by you")
         case "no-read":

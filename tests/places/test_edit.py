@@ -225,6 +225,16 @@ def test_what_can_not_be_edited_is_told_before_the_editor_opens(
     assert kept(ada) == []
 
 
+@pytest.mark.parametrize("folder", ["plain/x", "it's a/folder", "~/below"])
+def test_the_command_for_a_missing_folder_can_be_pasted(ada: Laptop, gpu1: Box, folder: str) -> None:
+    ran = ada.run("edit", f"gpu1:{folder}/file", check=False)
+    assert ran.returncode == 66
+    words = shlex.split(ran.stderr.partition("make it: ")[2])
+    assert words[:2] == ["ssh", "gpu1"]
+    ada.ssh("gpu1", words[2])
+    assert gpu1.path(f"~/{folder.removeprefix('~/')}").is_dir()
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [([], 2), (["x"], 2), (["gpu1:"], 65), (["gpu1:dir/"], 65), (["-oProxyCommand=touch RAN:x"], 2),

@@ -97,6 +97,9 @@ case $mlsh_code-$1 in
 0-*) exec "$@" ;;
 126-*) printf 'mlsh: %s may not be executed on this box\n' "$1" >&2 ;;
 */*) printf 'mlsh: there is no %s on this box (looked from %s)\n' "$1" "$mlsh_tree" >&2 ;;
-*) printf 'mlsh: there is no %s on this box (PATH=%s)\n' "${1:-program without a name}" "$PATH" >&2 ;;
+*)
+	printf 'mlsh: there is no %s on this box (PATH=%s)\n' "${1:-program without a name}" "$PATH" >&2
+	[ "$1" = python ] && command -v python3 >/dev/null && echo 'mlsh: but there is python3' >&2
+	;;
 esac
 exit "$mlsh_code"
