@@ -47,7 +47,8 @@ def test_a_job_gets_gpus_by_id_and_nobody_elses(box: Box, laptop: Laptop) -> Non
     until(box, third, "queue")
     wait_for(lambda: reason(box, third) == "2 GPUs", 10, "the reason why it waits")
     box.sh("touch ~/go")
-    assert until(box, third, "SUCCEEDED")["gpus"] == "0 1"
+    # Both end; whichever is first makes room for two.
+    assert until(box, third, "SUCCEEDED")["gpus"] in {"0 1", "2 3"}
 
 
 def test_the_gpus_asked_for_are_the_gpus_given(box: Box, laptop: Laptop) -> None:
