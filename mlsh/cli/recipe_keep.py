@@ -15,7 +15,7 @@ from mlsh.cli.recipe_look import complete_recipe
 
 if TYPE_CHECKING:
     from mlsh.recipes.cheat import Recipe
-    from mlsh.recipes.library import Found
+    from mlsh.recipes.collection import Found
 
 _HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _sheet = click.option("--sheet", default="mine", show_default=True, metavar="NAME",
@@ -62,7 +62,7 @@ def add(
     from mlsh.errors import UsageError
     from mlsh.recipes import keeping
     from mlsh.recipes.cheat import Hint, Variable
-    from mlsh.recipes.library import check_name
+    from mlsh.recipes.collection import check_name
 
     if file is not None:
         if commands or describe or tags or defaults or choices or raw or careful:
@@ -103,7 +103,7 @@ def _import(file: Path, stem: str) -> None:
     from mlsh.errors import NotFound, RefusedInput
     from mlsh.recipes import keeping
     from mlsh.recipes.cheat import parse
-    from mlsh.recipes.library import read_text
+    from mlsh.recipes.collection import read_text
 
     try:
         text = read_text(file)
@@ -124,7 +124,7 @@ def _import(file: Path, stem: str) -> None:
 
 def _refuse_taken(name: str) -> None:
     from mlsh.errors import RefusedInput
-    from mlsh.recipes.library import YOURS, load
+    from mlsh.recipes.collection import YOURS, load
 
     for one in load().found:
         if one.recipe.name == name and one.origin == YOURS:
@@ -147,7 +147,7 @@ def _keep(recipe: Recipe, sheet: str) -> None:
 def _agree(name: str) -> None:
     """What you wrote yourself need not be shown to you before it runs."""
     from mlsh.recipes import memory
-    from mlsh.recipes.library import YOURS, load
+    from mlsh.recipes.collection import YOURS, load
 
     digests = [one.digest for one in load().found if one.recipe.name == name and one.origin == YOURS]
     with memory.changing() as remembered:
@@ -156,7 +156,7 @@ def _agree(name: str) -> None:
 
 def _write_in_editor(name: str, describe: str, tags: Sequence[str], sheet: str) -> None:
     from mlsh.recipes import keeping
-    from mlsh.recipes.library import read_text
+    from mlsh.recipes.collection import read_text
 
     _refuse_taken(name)
     path = keeping.sheet_path(sheet)
@@ -203,7 +203,7 @@ def save(
     from mlsh.cli.talk import say
     from mlsh.errors import NotFound
     from mlsh.recipes import keeping
-    from mlsh.recipes.library import check_name
+    from mlsh.recipes.collection import check_name
     from mlsh.recipes.written import write
     from mlsh.secrets.masking import MASK, mask
 
@@ -226,7 +226,7 @@ def save(
     if others:
         say(f"<…> in a command is a parameter: {', '.join(others)}")
     if edits:
-        from mlsh.recipes.library import read_text
+        from mlsh.recipes.collection import read_text
 
         before = read_text(path) if path.exists() else ""
         _edit(path, before, before + ("\n" if before else "") + write(recipe), before.count("\n") + 2, name)
@@ -279,7 +279,7 @@ def edit(name: str) -> None:
     """
     from mlsh.cli.recipe_look import opened
     from mlsh.recipes import keeping
-    from mlsh.recipes.library import BOOK, find, read_text
+    from mlsh.recipes.collection import BOOK, find, read_text
     from mlsh.recipes.written import write
 
     found = find(opened(None), name)
@@ -314,7 +314,7 @@ def _edit(path: Path, before: str, draft: str, line: int, name: str, *, is_stub:
     from mlsh.errors import MlshError
     from mlsh.recipes import keeping
     from mlsh.recipes.cheat import parse
-    from mlsh.recipes.library import read_text
+    from mlsh.recipes.collection import read_text
 
     folder = Path(tempfile.mkdtemp(prefix="mlsh-recipe-"))
     copy = folder / path.name

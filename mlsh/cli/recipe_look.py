@@ -11,7 +11,7 @@ from mlsh.cli.options import common, json_option
 
 if TYPE_CHECKING:
     from mlsh.recipes.cheat import Variable
-    from mlsh.recipes.library import Found, Library
+    from mlsh.recipes.collection import Collection, Found
 
 _HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 file_option = click.option(
@@ -23,7 +23,7 @@ def complete_recipe(_ctx: click.Context, _param: click.Parameter, incomplete: st
     """Names of recipes for shell completion."""
     from click.shell_completion import CompletionItem
 
-    from mlsh.recipes.library import distinct, load
+    from mlsh.recipes.collection import distinct, load
 
     return [
         CompletionItem(one.recipe.name, help=one.recipe.description)
@@ -32,15 +32,15 @@ def complete_recipe(_ctx: click.Context, _param: click.Parameter, incomplete: st
     ]
 
 
-def opened(file: Path | None) -> Library:
+def opened(file: Path | None) -> Collection:
     """The recipes that there are; what could not be read is said."""
     from mlsh.cli.talk import say
-    from mlsh.recipes.library import load
+    from mlsh.recipes.collection import load
 
-    library = load(file)
-    for trouble in library.troubles:
+    collection = load(file)
+    for trouble in collection.troubles:
         say(trouble)
-    return library
+    return collection
 
 
 @click.command("list", context_settings=_HELP, short_help="The recipes that there are.")
@@ -56,7 +56,7 @@ def list_(words: tuple[str, ...], tag: str | None, plain: bool, file: Path | Non
     \b
     --json: name, full_name, origin (book, yours, navi, file), file, line, tags, description, parameters
     """
-    from mlsh.recipes.library import distinct, matching
+    from mlsh.recipes.collection import distinct, matching
 
     found = matching(distinct(opened(file).found), words)
     if tag:
@@ -139,7 +139,7 @@ def show(name: str, raw: bool, only_tldr: bool, file: Path | None, as_json: bool
     """
     from mlsh.errors import NotFound
     from mlsh.recipes import tldr
-    from mlsh.recipes.library import find
+    from mlsh.recipes.collection import find
     from mlsh.recipes.written import write
 
     if only_tldr:

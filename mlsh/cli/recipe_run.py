@@ -14,7 +14,7 @@ from mlsh.cli.recipe_look import complete_recipe, file_option, opened
 
 if TYPE_CHECKING:
     from mlsh.recipes.cheat import Recipe
-    from mlsh.recipes.library import Found
+    from mlsh.recipes.collection import Found
     from mlsh.recipes.memory import Stopped
     from mlsh.recipes.render import Step, Value
 
@@ -67,7 +67,7 @@ def run(
     """
     from mlsh.errors import UsageError
     from mlsh.recipes import memory
-    from mlsh.recipes.library import find
+    from mlsh.recipes.collection import find
     from mlsh.recipes.render import rendered, steps
 
     found = find(opened(file), name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlsh.errors import MlshError, RefusedInput
 from mlsh.recipes.cheat import Hint, Recipe, parse
-from mlsh.recipes.library import folder, read_text
+from mlsh.recipes.collection import folder, read_text
 from mlsh.recipes.scan import PLACEHOLDER, scan
 from mlsh.recipes.written import write
 

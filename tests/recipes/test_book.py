@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import mlsh.recipes
 from mlsh.box import process
 from mlsh.recipes.cheat import Recipe, parse
-from mlsh.recipes.library import BOOK, load
+from mlsh.recipes.collection import BOOK, load
 from mlsh.recipes.render import is_secret, rendered
 from mlsh.recipes.scan import scan
 from tests.bed import Bed, Box, wait_for

@@ -67,7 +67,7 @@ def test_what_makes_no_sense_is_named_by_line_and_the_rest_still_works() -> None
 
 @pytest.mark.parametrize("name", ["-rf", "$(id)", "a b", "*", "!prod", "..", "x" * 65, "-oProxyCommand=x", "", "a\x1b"])
 def test_a_hostile_name_is_not_taken(name: str) -> None:
-    from mlsh.recipes.library import check_name
+    from mlsh.recipes.collection import check_name
 
     [recipe] = parse(f"# plain\n; mlsh: name '{name}'\nls\n").recipes
     assert recipe.name == "plain"

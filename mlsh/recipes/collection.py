@@ -49,7 +49,7 @@ class Found(msgspec.Struct, frozen=True):
         return hashlib.sha256(write_all(self.recipe).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-class Library(msgspec.Struct, frozen=True):
+class Collection(msgspec.Struct, frozen=True):
     """The recipes that there are, the first of a name first, and what could not be read."""
 
     found: tuple[Found, ...]
@@ -75,7 +75,7 @@ def _navi_folder() -> Path:
     return Path(named) if named.startswith("/") else base / "navi/cheats"
 
 
-def load(given: Path | None = None) -> Library:
+def load(given: Path | None = None) -> Collection:
     """Read them all, or those of one file alone. A file that can't be read is among the troubles."""
     if given is not None:
         return _read([(given, GIVEN)], strict=True)
@@ -114,7 +114,7 @@ def read_text(path: Path) -> str:
     return text
 
 
-def _read(files: Sequence[tuple[Path, str]], strict: bool) -> Library:
+def _read(files: Sequence[tuple[Path, str]], strict: bool) -> Collection:
     troubles: list[str] = []
     sheets = []
     for path, origin in files:
@@ -144,7 +144,7 @@ def _read(files: Sequence[tuple[Path, str]], strict: bool) -> Library:
                 found.append(Found(msgspec.structs.replace(recipe, variables=more), path, origin))
             else:
                 found.append(Found(recipe, path, origin))
-    return Library(tuple(found), tuple(troubles))
+    return Collection(tuple(found), tuple(troubles))
 
 
 def distinct(found: Iterable[Found]) -> list[Found]:
@@ -173,26 +173,26 @@ def matching(found: Iterable[Found], words: Sequence[str]) -> list[Found]:
     return [one for _, one in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def find(library: Library, name: str) -> Found:
+def find(collection: Collection, name: str) -> Found:
     """The recipe of a name, of `sheet:name`, or of the beginning of a name. Raises NotFound, UsageError (several)."""
-    exact = [one for one in library.found if name in {one.recipe.name, one.full_name}]
+    exact = [one for one in collection.found if name in {one.recipe.name, one.full_name}]
     if exact:
         return exact[0]
-    begins = [one for one in distinct(library.found) if one.recipe.name.startswith(name)] if name else []
+    begins = [one for one in distinct(collection.found) if one.recipe.name.startswith(name)] if name else []
     if len(begins) == 1:
         return begins[0]
     if begins:
         names = ", ".join(one.recipe.name for one in begins[:8])
         raise UsageError(f"several recipes begin with {name}: {names}", "type one of these names")
-    raise _no_such(library, name)
+    raise _no_such(collection, name)
 
 
-def _no_such(library: Library, name: str) -> NotFound:
+def _no_such(collection: Collection, name: str) -> NotFound:
     from difflib import get_close_matches
 
-    names = [one.recipe.name for one in library.found]
+    names = [one.recipe.name for one in collection.found]
     near = get_close_matches(name, names, n=3, cutoff=0.6)
-    near += [one.recipe.name for one in matching(library.found, [name])][: 3 - len(near)]
+    near += [one.recipe.name for one in matching(collection.found, [name])][: 3 - len(near)]
     if near:
         return NotFound(f"there is no recipe {name[:60]}", f"did you mean: {', '.join(dict.fromkeys(near))}")
     return NotFound(f"there is no recipe {name[:60]}", "see what there is: mlsh recipe list")
