@@ -244,3 +244,12 @@ def test_a_login_shell_that_is_gone_is_told(laptop: Laptop, box: Box, project: P
     ran = laptop.run("run", "--on", "fresh", "-d", "--", "true", cwd=project, check=False)
     assert ran.returncode in {71, 77}
     assert "ssh" in ran.stderr
+
+
+def test_a_box_that_has_python3_and_no_python_says_so(laptop: Laptop, gpu1: Box) -> None:
+    laptop.add(gpu1)
+    gpu1.write("~/only/python3", "#!/bin/sh\n", 0o755)
+    job = start(laptop, "gpu1", "python", "train.py", options=("--env", f"PATH={gpu1.home}/only"))
+    assert until(gpu1, job, "FAILED")["code"] == 127
+    assert "there is no python on this box" in log(gpu1, job)
+    assert "but there is python3" in log(gpu1, job)
